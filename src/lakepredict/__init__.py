@@ -1,0 +1,35 @@
+"""PREDICT(model, version, cols...) for Apache Spark SQL, with MLflow registered models and Delta Lake tables.
+
+Importing this package starts nothing and imports neither pyspark nor mlflow: a Python worker imports it too.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from lakepredict.errors import LakepredictError
+    from lakepredict.functions import predict, register
+    from lakepredict.session import spark_session
+
+__all__ = ["LakepredictError", "predict", "register", "spark_session"]
+
+_HOMES = {
+    "LakepredictError": "lakepredict.errors",
+    "predict": "lakepredict.functions",
+    "register": "lakepredict.functions",
+    "spark_session": "lakepredict.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lakepredict' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,234 @@
+"""Which argument feeds which input of a model, and as what type: decided before anything runs; pure.
+
+Rules: by name when every argument carries a name and together they cover the
+required inputs, with surplus arguments ignored; otherwise by position, on an exact count, and never where
+an argument's name is the name of another input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import types as T
+
+from lakepredict._casts import is_safe
+from lakepredict._registry import ModelReference, ResolvedModel
+from lakepredict._signature import Input
+from lakepredict.errors import (
+    ArgumentCountError,
+    ArgumentUnknownError,
+    ColumnAmbiguousError,
+    ColumnMissingError,
+    ColumnSwappedError,
+    PredictError,
+    TypeUnsafeError,
+)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One feature argument of a PREDICT call.
+
+    Attributes:
+        type: its Spark type.
+        name: the name of the column or field, or the one given by ``name => expression``; None if it has none.
+        explicit: whether the name was given by ``name => expression``.
+        sql: the argument as SQL text, for messages.
+        source: where the value comes from: the argument's index in the call, and the field's index if the
+            argument is a field of a struct that was passed whole.
+    """
+
+    type: T.DataType
+    name: str | None = None
+    explicit: bool = False
+    sql: str = "?"
+    source: tuple[int, int | None] = (0, None)
+
+
+@dataclass(frozen=True)
+class BoundInput:
+    """An input of the model, the argument that feeds it, and the type to cast that to (None: no cast)."""
+
+    input: Input
+    source: tuple[int, int | None]
+    cast_to: T.DataType | None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A PREDICT call that is known to be right: the inputs in the order of the signature."""
+
+    model: ResolvedModel
+    inputs: tuple[BoundInput, ...]
+
+
+def bind(
+    reference: ModelReference, model: ResolvedModel, arguments: Sequence[Argument], *, case_sensitive: bool
+) -> Binding:
+    """Bind a call's feature arguments to the model's inputs.
+
+    Args:
+        reference: the model as the query names it, for messages.
+        model: what the query's model and version resolved to.
+        arguments: the feature arguments in the order of the call, ``*`` already expanded.
+        case_sensitive: the session's ``spark.sql.caseSensitive``.
+
+    Raises:
+        ColumnMissingError, ColumnAmbiguousError, ColumnSwappedError, ArgumentCountError,
+        ArgumentUnknownError, TypeUnsafeError: the arguments do not fit.
+    """
+    call = _Call(reference, model, _expand_struct(model, arguments), case_sensitive)
+    pairs = call.pair()
+    return Binding(model, tuple(call.check_type(each, argument) for each, argument in pairs))
+
+
+def _expand_struct(model: ResolvedModel, arguments: Sequence[Argument]) -> list[Argument]:
+    """A single struct binds by its fields, unless the model's one input is a struct itself."""
+    inputs = model.signature.inputs
+    alone = arguments[0].type if len(arguments) == 1 and not arguments[0].explicit else None
+    takes_struct = len(inputs) == 1 and isinstance(inputs[0].type, T.StructType)
+    if not isinstance(alone, T.StructType) or takes_struct:
+        return list(arguments)
+    whole = arguments[0]
+    return [
+        Argument(field.dataType, field.name, False, f"{whole.sql}.{field.name}", (whole.source[0], position))
+        for position, field in enumerate(alone.fields)
+    ]
+
+
+@dataclass(frozen=True)
+class _Call:
+    reference: ModelReference
+    model: ResolvedModel
+    arguments: list[Argument]
+    case_sensitive: bool
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        return self.model.signature.inputs
+
+    def pair(self) -> list[tuple[Input, Argument]]:
+        if any(argument.explicit for argument in self.arguments):
+            return self._pair_mixed()
+        named = all(argument.name is not None for argument in self.arguments)
+        if named and all(each.name is not None for each in self.inputs):
+            if all(self._called(each.name) for each in self.inputs if each.required):
+                return self._pair_by_name(self.inputs, self.arguments)
+            if len(self.arguments) != len(self.inputs):
+                raise self._missing([each for each in self.inputs if each.required and not self._called(each.name)])
+        return self._pair_by_position()
+
+    def _pair_by_name(self, inputs: Sequence[Input], arguments: Sequence[Argument]) -> list[tuple[Input, Argument]]:
+        pairs, missing = [], []
+        for each in inputs:
+            candidates = [argument for argument in arguments if self._same(argument.name, each.name)]
+            if len(candidates) > 1:
+                raise ColumnAmbiguousError(
+                    call=str(self.reference),
+                    input=str(each.name),
+                    got=", ".join(f"{argument.sql} {_sql(argument.type)}" for argument in candidates),
+                )
+            if candidates:
+                pairs.append((each, candidates[0]))
+            elif each.required:
+                missing.append(each)
+        if missing:
+            raise self._missing(missing)
+        return pairs
+
+    def _pair_by_position(self) -> list[tuple[Input, Argument]]:
+        if len(self.arguments) != len(self.inputs):
+            raise ArgumentCountError(
+                call=str(self.reference),
+                expected=_counted(self._expected(), len(self.inputs)),
+                got=_counted(self._got(), len(self.arguments)),
+            )
+        for each, argument in zip(self.inputs, self.arguments, strict=True):
+            self._check_place(each, argument)
+        return list(zip(self.inputs, self.arguments, strict=True))
+
+    def _pair_mixed(self) -> list[tuple[Input, Argument]]:
+        """As SQL does it: positional arguments first, then ``name => expression`` for the rest."""
+        explicit = [argument for argument in self.arguments if argument.explicit]
+        positional = [argument for argument in self.arguments if not argument.explicit]
+        for argument in explicit:
+            if not any(self._same(argument.name, each.name) for each in self.inputs):
+                raise ArgumentUnknownError(
+                    call=str(self.reference),
+                    argument=str(argument.name),
+                    expected=self._expected(),
+                    uri=self.model.uri,
+                )
+        first = list(zip(self.inputs, positional, strict=False))
+        for each, argument in first:
+            self._check_place(each, argument)
+            if any(self._same(other.name, each.name) for other in explicit):
+                raise ColumnAmbiguousError(call=str(self.reference), input=str(each.name), got=self._got())
+        return first + self._pair_by_name(self.inputs[len(first) :], explicit)
+
+    def _check_place(self, each: Input, argument: Argument) -> None:
+        if argument.name is None or each.name is None or self._same(argument.name, each.name):
+            return
+        if any(self._same(argument.name, other.name) for other in self.inputs):
+            raise ColumnSwappedError(
+                call=str(self.reference),
+                argument=argument.name,
+                input=each.name,
+                expected=self._expected(),
+                got=self._got(),
+                uri=self.model.uri,
+            )
+
+    def check_type(self, each: Input, argument: Argument) -> BoundInput:
+        if argument.type == each.type:
+            return BoundInput(each, argument.source, None)
+        if not is_safe(argument.type, each.type):
+            raise TypeUnsafeError(
+                call=str(self.reference),
+                argument=f"`{argument.name}`" if argument.name else argument.sql,
+                input=each.name or str(self.inputs.index(each) + 1),
+                expected=_sql(each.type),
+                got=_sql(argument.type),
+                sql=argument.sql,
+                uri=self.model.uri,
+            )
+        return BoundInput(each, argument.source, each.type)
+
+    def _called(self, name: str | None) -> bool:
+        return any(self._same(argument.name, name) for argument in self.arguments)
+
+    def _same(self, left: str | None, right: str | None) -> bool:
+        if left is None or right is None:
+            return False
+        return left == right if self.case_sensitive else left.casefold() == right.casefold()
+
+    def _missing(self, missing: Sequence[Input]) -> PredictError:
+        noun = "the input" if len(missing) == 1 else "the inputs"
+        names = ", ".join(f"`{each.name}` ({_sql(each.type)})" for each in missing)
+        return ColumnMissingError(
+            call=str(self.reference),
+            missing=f"{noun} {names}",
+            expected=self._expected(),
+            got=self._got(),
+            uri=self.model.uri,
+        )
+
+    def _expected(self) -> str:
+        return ", ".join(
+            f"{each.name or position} {_sql(each.type)}{'' if each.required else ' (optional)'}"
+            for position, each in enumerate(self.inputs, 1)
+        )
+
+    def _got(self) -> str:
+        if not self.arguments:
+            return "no arguments"
+        return ", ".join(f"{argument.name or argument.sql} {_sql(argument.type)}" for argument in self.arguments)
+
+
+def _counted(listed: str, count: int) -> str:
+    return f"{count} ({listed})" if count else listed
+
+
+def _sql(kind: T.DataType) -> str:
+    return kind.simpleString().upper()

@@ -1,0 +1,62 @@
+"""A PREDICT call as the analyzer resolved it, and what replaces it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+from pyspark.sql.udf import UserDefinedFunction
+
+
+@dataclass(frozen=True)
+class CallArgument:
+    """An argument of a PREDICT call, as the analyzer resolved it.
+
+    Attributes:
+        type: its Spark type.
+        name: the name of the column or field, or the one given by ``name => expression``; else None.
+        explicit: whether the name was given by ``name => expression``.
+        sql: the argument as SQL text.
+        constant: whether it is known now.
+        value: computes the value of a constant: None, a bool, an int, a string, or else its text and type.
+    """
+
+    type: T.DataType
+    name: str | None
+    explicit: bool
+    sql: str
+    constant: bool
+    value: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A PREDICT call while it is analysed, with the settings of the session that analyses it."""
+
+    arguments: tuple[CallArgument, ...]
+    case_sensitive: bool
+    timezone: str
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One argument of a UDF: which argument of the call, which field of it, cast to which type."""
+
+    source: tuple[int, int | None]
+    cast_to: T.DataType | None
+
+
+@dataclass(frozen=True)
+class Splice:
+    """What replaces a PREDICT call.
+
+    Attributes:
+        target: a Python UDF, or a data frame of one column, computed from an empty one of the inputs by
+            projections alone, whose computation becomes part of the query.
+        feeds: the arguments of the UDF, or what stands for the columns of the empty data frame.
+    """
+
+    target: UserDefinedFunction | DataFrame
+    feeds: tuple[Feed, ...]

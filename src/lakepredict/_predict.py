@@ -1,0 +1,83 @@
+"""From a PREDICT call to the expression that replaces it: resolve, check, choose an engine, splice.
+
+Runs on the driver while a query is analysed, once per PREDICT call in it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.udf import UserDefinedFunction
+
+from lakepredict import _binding, _jvm, _registry
+from lakepredict._call import Call, Feed, Splice
+from lakepredict.engines import pandas, sparkml
+from lakepredict.errors import ArgumentNotConstantError
+
+Target = UserDefinedFunction | DataFrame
+
+_FEATURES_FROM = 2
+"""Arguments before this position are the model and the version."""
+
+
+class TargetCache:
+    """What bound calls are spliced from, with the models in it; the least recently used goes first.
+
+    Two calls of the same model in the same way must get the same UDF, or Spark would evaluate them twice and
+    the model would be shipped twice. An evicted one lives on in the plans that use it; Spark's cleaner drops
+    its broadcast after the last of them.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._targets: OrderedDict[Hashable, Target] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Target]) -> Target:
+        """What is kept under ``key``, made by ``make`` if there is nothing."""
+        with self._lock:
+            if key not in self._targets:
+                self._targets[key] = make()
+            self._targets.move_to_end(key)
+            while len(self._targets) > self._size:
+                self._targets.popitem(last=False)
+            return self._targets[key]
+
+
+def build(spark: SparkSession, targets: TargetCache, call: Call) -> Splice:
+    """Bind one PREDICT call.
+
+    Raises:
+        PredictError: one of its kinds, if the call cannot be bound.
+    """
+    reference = _read_reference(call)
+    model = _registry.resolve(reference)
+    features = [
+        _binding.Argument(each.type, each.name, each.explicit, each.sql, (position, None))
+        for position, each in enumerate(call.arguments)
+        if position >= _FEATURES_FROM
+    ]
+    binding = _binding.bind(reference, model, features, case_sensitive=call.case_sensitive)
+    key = (model.identity, tuple(bound.input for bound in binding.inputs), call.timezone)
+    target = targets.get(key, lambda: _make_target(spark, reference, binding, call.timezone))
+    return Splice(target, tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs))
+
+
+def _make_target(
+    spark: SparkSession, reference: _registry.ModelReference, binding: _binding.Binding, timezone: str
+) -> Target:
+    if sparkml.supports(binding.model.flavors):
+        return sparkml.build(spark, reference, binding)
+    return _jvm.new_udf(pandas.build(spark.sparkContext, reference, binding, timezone=timezone))
+
+
+def _read_reference(call: Call) -> _registry.ModelReference:
+    values: list[object] = [None, None]
+    for position, (what, argument) in enumerate(zip(("model", "version"), call.arguments, strict=False)):
+        if not argument.constant:
+            raise ArgumentNotConstantError(argument=what, expression=argument.sql)
+        values[position] = argument.value()
+    return _registry.ModelReference.parse(*values)

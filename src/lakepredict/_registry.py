@@ -1,0 +1,278 @@
+"""The one reader of the MLflow model registry: (name, version or alias) -> a frozen :class:`ResolvedModel`.
+
+Runs on the driver only, while a query is analysed. What a version *is* never changes, so its signature is
+read once per process; which version an alias or ``'latest'`` *names* is asked of the registry every time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from lakepredict import _signature
+from lakepredict.errors import (
+    AliasNotFoundError,
+    ArgumentInvalidError,
+    ModelNotFoundError,
+    ModelUnreadableError,
+    RegistryUnavailableError,
+    SignatureMissingError,
+    SignatureUnsupportedError,
+    VersionNotFoundError,
+)
+
+_NOT_FOUND = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+_LISTED = 20
+"""How many names an error message lists at most."""
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model as a query names it: ``PREDICT('sales_forecast', 'champion', ...)``.
+
+    Attributes:
+        name: the registered model's name.
+        version: a version number, an alias without its ``@``, or ``'latest'``.
+    """
+
+    name: str
+    version: int | str
+
+    @classmethod
+    def parse(cls, name: object, version: object) -> ModelReference:
+        """Read the two constants that a query gives.
+
+        Raises:
+            ArgumentInvalidError: the name is no non-empty string, or the version neither a positive
+                whole number nor a non-empty string.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise ArgumentInvalidError(
+                argument="model",
+                expected="the name of a registered model, as a STRING",
+                got=_shown(name),
+                hint="write the name in quotes: PREDICT('sales_forecast', 'champion', *).",
+            )
+        return cls(name, _parse_version(version))
+
+    def __str__(self) -> str:
+        version = self.version if isinstance(self.version, int) else f"'{self.version}'"
+        return f"PREDICT('{self.name}', {version}, ...)"
+
+
+def _parse_version(version: object) -> int | str:
+    text = version.strip().removeprefix("@") if isinstance(version, str) else ""
+    if text.isascii() and text.isdigit():
+        version = int(text)
+    if isinstance(version, int) and not isinstance(version, bool) and version > 0:
+        return version
+    if text and not text.isdigit():
+        return text
+    raise ArgumentInvalidError(
+        argument="version",
+        expected="a version number, an alias, or 'latest'",
+        got=_shown(version),
+        hint="write 3, 'champion' or 'latest'.",
+    )
+
+
+def _shown(value: object) -> str:
+    return "NULL" if value is None else repr(value)
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """One version of a registered model, with all that binding needs to know of it.
+
+    Attributes:
+        name: the registered model's name.
+        version: the version's number.
+        run_id: the run that logged it, or None.
+        identity: equal for two resolutions exactly when they are the same version of the same model in the
+            same registry; a version that was deleted and made again under its number has another one.
+        flavors: MLflow's names of the forms in which the model was logged.
+        signature: inputs and result as Spark types.
+    """
+
+    name: str
+    version: int
+    run_id: str | None
+    identity: tuple[str, ...]
+    flavors: tuple[str, ...]
+    signature: _signature.Signature
+
+    @property
+    def uri(self) -> str:
+        """MLflow's address of the version."""
+        return f"models:/{self.name}/{self.version}"
+
+
+def resolve(reference: ModelReference) -> ResolvedModel:
+    """Find the version that ``reference`` names, now, and read what its signature says.
+
+    Raises:
+        ModelNotFoundError, VersionNotFoundError, AliasNotFoundError: it does not exist; the message lists
+            what does.
+        SignatureMissingError, SignatureUnsupportedError: it cannot be bound.
+        ModelUnreadableError: its files cannot be read.
+        RegistryUnavailableError: the registry did not answer.
+    """
+    try:
+        found = _find(MlflowClient(), reference)
+    except MlflowException as exc:
+        raise RegistryUnavailableError(
+            call=str(reference), registry=registry_address(), reason=first_line(exc)
+        ) from exc
+    model = _read_mlmodel(reference, found)
+    return ResolvedModel(
+        name=found.name,
+        version=int(found.version),
+        run_id=found.run_id or None,
+        identity=_identity(found),
+        flavors=tuple(sorted(model.flavors)),
+        signature=_read_signature(reference, model, found.source or ""),
+    )
+
+
+def _find(client: MlflowClient, reference: ModelReference) -> ModelVersion:
+    try:
+        if reference.version == "latest":
+            return _latest(client, reference)
+        if isinstance(reference.version, int):
+            return client.get_model_version(reference.name, str(reference.version))
+        return client.get_model_version_by_alias(reference.name, reference.version)
+    except MlflowException as exc:
+        reason = _not_found(client, reference, exc)
+        if reason is None:
+            raise
+        raise reason from exc
+
+
+def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
+    client.get_registered_model(reference.name)
+    versions = _versions(client, reference.name)
+    if not versions:
+        raise _version_missing(reference, [])
+    return client.get_model_version(reference.name, str(max(versions)))
+
+
+def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowException) -> Exception | None:
+    """The error that says what is missing and what there is instead, or None if something else is wrong."""
+    if exc.error_code != _NOT_FOUND and "not found" not in str(exc).lower():
+        return None
+    try:
+        model = client.get_registered_model(reference.name)
+    except MlflowException as model_exc:
+        if model_exc.error_code != _NOT_FOUND:
+            return None
+        return _model_missing(client, reference)
+    versions = _versions(client, reference.name)
+    if isinstance(reference.version, str) and reference.version != "latest":
+        return _alias_missing(reference, model.aliases, versions)
+    return _version_missing(reference, versions)
+
+
+def _versions(client: MlflowClient, name: str) -> list[int]:
+    quoted = name.replace("'", "''")
+    return sorted(int(each.version) for each in client.search_model_versions(f"name = '{quoted}'"))
+
+
+def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotFoundError:
+    names = [model.name for model in client.search_registered_models(max_results=_LISTED + 1)]
+    return ModelNotFoundError(
+        call=str(reference),
+        model=reference.name,
+        known=_listed((f"`{name}`" for name in names), "a registered model, but none is registered"),
+        registry=registry_address(),
+    )
+
+
+def _version_missing(reference: ModelReference, versions: list[int]) -> VersionNotFoundError:
+    return VersionNotFoundError(
+        call=str(reference),
+        model=reference.name,
+        version=str(reference.version),
+        known=_listed(map(str, reversed(versions)), "a version, but the model has none"),
+        registry=registry_address(),
+    )
+
+
+def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> AliasNotFoundError:
+    known = (f"'{alias}' (version {number})" for alias, number in sorted(aliases.items()))
+    return AliasNotFoundError(
+        call=str(reference),
+        model=reference.name,
+        alias=str(reference.version),
+        known=_listed(known, f"an alias, but the model has none; versions: {_listed(map(str, versions), 'none')}"),
+        registry=registry_address(),
+        example=f"'{versions[-1] if versions else 1}'",
+    )
+
+
+def _listed(names: Iterable[str], none: str) -> str:
+    shown = list(names)
+    if not shown:
+        return none
+    text = ", ".join(shown[:_LISTED])
+    return f"one of {text}, ..." if len(shown) > _LISTED else text if len(shown) == 1 else f"one of {text}"
+
+
+def _identity(found: ModelVersion) -> tuple[str, ...]:
+    return mlflow.get_registry_uri(), found.name, str(found.version), str(found.creation_timestamp)
+
+
+_mlmodels: dict[tuple[str, ...], Model] = {}
+"""The MLmodel files read so far; those without a signature are read again, since one can be added to them."""
+
+
+def _read_mlmodel(reference: ModelReference, found: ModelVersion) -> Model:
+    identity = _identity(found)
+    if identity not in _mlmodels:
+        uri = f"models:/{found.name}/{found.version}"
+        try:
+            model = Model.load(uri)
+        except (MlflowException, OSError) as exc:
+            raise ModelUnreadableError(call=str(reference), source=uri, reason=first_line(exc)) from exc
+        if model.signature is None:
+            return model
+        _mlmodels[identity] = model
+    return _mlmodels[identity]
+
+
+def _read_signature(reference: ModelReference, model: Model, source: str) -> _signature.Signature:
+    signature = model.signature
+    if signature is None:
+        raise SignatureMissingError(call=str(reference), part="signature", got="none", source=source)
+    for part, schema in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        if not schema:
+            raise SignatureMissingError(
+                call=str(reference),
+                part=f"{part} in its signature",
+                got=f"a signature without {part}",
+                source=source,
+            )
+    try:
+        return _signature.read_signature(signature)
+    except _signature.UnsupportedTypeError as exc:
+        raise SignatureUnsupportedError(
+            call=str(reference), expected=f"anything but {_signature.UNSUPPORTED}", got=str(exc)
+        ) from exc
+
+
+def registry_address() -> str:
+    """The registry's URI without user name, password and query, fit to be shown."""
+    address = mlflow.get_registry_uri().partition("?")[0]
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
+def first_line(exc: BaseException) -> str:
+    """The first line of an error's text, which is what fits into another message."""
+    return str(exc).strip().split("\n", 1)[0] or type(exc).__name__

@@ -1,0 +1,279 @@
+"""What runs inside a Python worker: unpack a model once, score batches with it.
+
+Everything a worker imports costs every worker process time and memory, so this module needs pyarrow alone;
+pandas, MLflow and the model's own library are imported when the first batch is scored.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Predict = Callable[[Any], Any]
+
+
+class PackedModel:
+    """A model directory as one archive, which loads at most once per Python worker process.
+
+    Life-cycle: made on the driver from a memory-mapped archive, so that pickling it copies nothing into the
+    driver's heap; travels as a Spark broadcast; a worker keeps the unpickled object, and with it the loaded
+    model, across tasks until Spark drops the broadcast.
+    """
+
+    def __init__(self, archive: Any, digest: str, label: str) -> None:
+        self._archive = archive
+        self._predict: Predict | None = None
+        self.digest = digest
+        self.label = label
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PackedModel, (pickle.PickleBuffer(self._archive), self.digest, self.label)
+
+    def predict(self, data: Any) -> Any:
+        """Score one batch; the first call of a process loads the model."""
+        if self._predict is None:
+            self._predict = _load(self._unpacked())
+            self._archive = None
+        return self._predict(data)
+
+    def _unpacked(self) -> str:
+        """The model's directory on this machine; worker processes of one application share it."""
+        root = _scratch_directory()
+        path = os.path.join(root, f"lakepredict-{self.digest}")
+        if os.path.isdir(path):
+            return path
+        staging = tempfile.mkdtemp(dir=root, prefix="lakepredict-unpacking-")
+        with tarfile.open(fileobj=io.BytesIO(self._archive), mode="r:") as archive:
+            archive.extractall(staging, filter="data")
+        try:
+            os.rename(staging, path)
+        except OSError:
+            if not os.path.isdir(path):
+                raise
+            shutil.rmtree(staging)
+        return path
+
+
+def _scratch_directory() -> str:
+    """A directory that Spark removes when the application ends."""
+    from pyspark import SparkFiles
+
+    return SparkFiles.getRootDirectory()
+
+
+def _load(path: str) -> Predict:
+    """Load with MLflow, without its per-batch schema enforcement: the plan has cast every argument already."""
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model(path)
+    model.metadata.signature = None
+    predict: Predict = model.predict
+    return predict
+
+
+class Shipped(Protocol):
+    """What carries a packed model to the workers: a ``pyspark.Broadcast``."""
+
+    @property
+    def value(self) -> PackedModel: ...
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A scalar Arrow UDF: one array per input of the model in, one array of predictions out.
+
+    Attributes:
+        model: the broadcast model.
+        names: the inputs' names, in the order of the arrays; None in each place for a tensor.
+        tensor: the NumPy type of the one matrix that the model takes, or None if it takes a data frame.
+        result: the Arrow type of the predictions.
+        timezone: the session's time zone; models see and give timestamps as its wall-clock time.
+    """
+
+    model: Shipped
+    names: tuple[str | None, ...]
+    tensor: str | None
+    result: pa.DataType
+    timezone: str
+
+    def __call__(self, *columns: pa.Array) -> pa.Array:
+        """Score a batch.
+
+        A row with a NULL in an input that cannot be missing (integer, boolean) gets a NULL prediction and
+        never reaches the model. Other NULLs reach it as missing values; where the model refuses those, their
+        rows get NULL and the others are scored.
+        """
+        usable = _all_valid([each for each in columns if not _may_be_missing(each.type)], len(columns[0]))
+        try:
+            return self._score(columns, usable)
+        except Exception:
+            complete = pc.and_(usable, _all_present(columns))
+            if complete.equals(usable):
+                raise
+            return self._score(columns, complete)
+
+    def _score(self, columns: Sequence[pa.Array], scored: pa.BooleanArray) -> pa.Array:
+        count = pc.sum(scored).as_py() or 0
+        if count == 0:
+            return pa.nulls(len(scored), self.result)
+        if count < len(scored):
+            columns = [each.filter(scored) for each in columns]
+        data = self._matrix(columns) if self.tensor else self._frame(columns)
+        label = self.model.value.label
+        try:
+            predictions = self.model.value.predict(data)
+        except Exception as exc:
+            raise RuntimeError(
+                f"[PREDICT_MODEL_FAILED] {label} failed on a batch of {count} rows: {type(exc).__name__}: {exc}"
+            ) from exc
+        found = to_arrow(predictions, self.result, count, self.timezone, label)
+        return found if count == len(scored) else _spread(found, scored)
+
+    def _frame(self, columns: Sequence[pa.Array]) -> pd.DataFrame:
+        import pandas as pd
+
+        names = [position if name is None else name for position, name in enumerate(self.names)]
+        series = {name: to_numpy(each, self.timezone) for name, each in zip(names, columns, strict=True)}
+        return pd.DataFrame(series, copy=False)
+
+    def _matrix(self, columns: Sequence[pa.Array]) -> Any:
+        import numpy as np
+
+        if len(columns) == 1 and pa.types.is_list(columns[0].type):
+            return np.array(columns[0].to_pylist(), dtype=self.tensor)
+        return np.column_stack([to_numpy(each, self.timezone) for each in columns]).astype(self.tensor)
+
+
+def _may_be_missing(kind: pa.DataType) -> bool:
+    return not (pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+
+
+def _all_valid(columns: Sequence[pa.Array], length: int) -> pa.BooleanArray:
+    mask = pa.repeat(pa.scalar(True), length)
+    for each in columns:
+        if each.null_count:
+            mask = pc.and_(mask, each.is_valid())
+    return mask
+
+
+def _all_present(columns: Sequence[pa.Array]) -> pa.BooleanArray:
+    """Rows with neither NULL nor NaN."""
+    mask = _all_valid(columns, len(columns[0]))
+    for each in columns:
+        if pa.types.is_floating(each.type):
+            mask = pc.and_(mask, pc.invert(pc.fill_null(pc.is_nan(each), True)))
+    return mask
+
+
+def _spread(found: pa.Array, scored: pa.BooleanArray) -> pa.Array:
+    """Put predictions back to the rows they belong to, NULL elsewhere."""
+    places = pc.subtract(pc.cumulative_sum(scored.cast(pa.int64())), 1)
+    return found.take(pc.if_else(scored, places, pa.scalar(None, pa.int64())))
+
+
+def to_numpy(column: pa.Array, timezone: str) -> Any:
+    """A column as models take it; its NumPy type depends on the Arrow type alone, never on the values.
+
+    Floats have NaN for NULL, objects None, timestamps NaT; timestamps are naive, in ``timezone``.
+    """
+    if pa.types.is_nested(column.type):
+        import numpy as np
+
+        values = np.empty(len(column), dtype=object)
+        values[:] = column.to_pylist()
+        return values
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = pc.local_timestamp(column.cast(pa.timestamp("us", timezone)))
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    return column.to_numpy(zero_copy_only=False)
+
+
+def to_arrow(predictions: Any, kind: pa.DataType, rows: int, timezone: str, label: str) -> pa.Array:
+    """A model's output as an Arrow array of exactly ``kind``.
+
+    Raises:
+        ValueError: the number of rows or columns is wrong, or a value does not fit.
+    """
+    if pa.types.is_struct(kind):
+        fields = list(kind)
+        columns = _columns(predictions, fields, label)
+        arrays = [
+            to_arrow(column, field.type, rows, timezone, label) for column, field in zip(columns, fields, strict=True)
+        ]
+        return pa.StructArray.from_arrays(arrays, fields=fields)
+    values = _single(predictions, label)
+    if len(values) != rows:
+        raise ValueError(f"[PREDICT_RESULT_INVALID] {label} gave {len(values)} predictions for {rows} rows.")
+    try:
+        return _array(values, kind, timezone)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as exc:
+        raise ValueError(
+            f"[PREDICT_RESULT_INVALID] {label} gave a value that does not fit its result type {kind}: {exc}"
+        ) from exc
+
+
+def _columns(predictions: Any, fields: Sequence[pa.Field], label: str) -> list[Any]:
+    """The outputs of a model that has several: by name where it names them, else by position."""
+    names = [field.name for field in fields]
+    if isinstance(predictions, dict) or hasattr(predictions, "columns"):
+        given = [str(name) for name in (predictions if isinstance(predictions, dict) else predictions.columns)]
+        if set(names) <= set(given):
+            return [predictions[name] for name in names]
+    else:
+        given = [str(position) for position in range(_width(predictions))]
+    if len(given) != len(names):
+        raise ValueError(
+            f"[PREDICT_RESULT_INVALID] {label} gave {len(given)} columns ({', '.join(given)}) where its"
+            f" signature has {len(names)} ({', '.join(names)})."
+        )
+    if hasattr(predictions, "iloc"):
+        return [predictions.iloc[:, position] for position in range(len(names))]
+    if isinstance(predictions, dict):
+        return list(predictions.values())
+    return [predictions[:, position] for position in range(len(names))]
+
+
+def _width(predictions: Any) -> int:
+    shape: tuple[int, ...] = getattr(predictions, "shape", ())
+    return shape[1] if len(shape) == 2 else 1
+
+
+def _single(predictions: Any, label: str) -> Any:
+    """The one output of a model, freed from the frame, the dict or the (n, 1) matrix around it."""
+    if isinstance(predictions, dict) and len(predictions) == 1:
+        return _single(next(iter(predictions.values())), label)
+    if hasattr(predictions, "columns"):
+        if len(predictions.columns) != 1:
+            raise ValueError(
+                f"[PREDICT_RESULT_INVALID] {label} gave {len(predictions.columns)} columns"
+                f" ({', '.join(map(str, predictions.columns))}) where its signature has one."
+            )
+        return predictions.iloc[:, 0]
+    return predictions
+
+
+def _array(values: Any, kind: pa.DataType, timezone: str) -> pa.Array:
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if pa.types.is_timestamp(kind):
+        naive = pa.array(values, pa.timestamp("us"))
+        return pc.assume_timezone(naive, timezone).cast(kind)
+    if getattr(values, "ndim", 1) == 2 and not pa.types.is_nested(kind) and values.shape[1] == 1:
+        values = values[:, 0]
+    if getattr(values, "ndim", 1) > 1:
+        values = values.tolist()
+    return pa.array(values, kind)

@@ -1,0 +1,237 @@
+"""The scenario that lakepredict exists for, step by step, told on the console."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import mlflow
+import pyarrow as pa
+import pyarrow.compute as pc
+from delta import DeltaTable
+from mlflow.entities import Run
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table
+
+from lakepredict import tracking
+from lakepredict.demo import features, training
+from lakepredict.demo.generate import generate_weekly_sales
+from lakepredict.demo.sales import read_weekly_sales
+from lakepredict.errors import DataFileError
+from lakepredict.lakehouse import Folder
+
+MODEL = "sales_forecast"
+ALIAS = "champion"
+FORECAST_TABLE = "sales_forecast"
+PREDICT_SQL = f"SELECT store, week, PREDICT('{MODEL}', '{ALIAS}', *) AS forecast\nFROM next_week"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a demo run made.
+
+    Attributes:
+        runs: the runs, best first.
+        version: the new version of the registered model.
+        forecast: the rows that were written.
+    """
+
+    runs: list[Run]
+    version: int
+    forecast: DataFrame
+
+
+def run(spark: SparkSession, folder: Folder, data: str | os.PathLike[str] | None, console: Console) -> Outcome:
+    """Run the scenario on a lakehouse.
+
+    Args:
+        spark: a session on the lakehouse, from ``lakepredict.spark_session``.
+        folder: the lakehouse's folder, for what is told at the end.
+        data: a CSV file of weekly sales; None generates some.
+        console: where it is told.
+
+    Raises:
+        DataFileError: the file is not as it should be; nothing was written then.
+    """
+    steps = _Steps(console)
+    with steps.step("weekly sales into the Delta table weekly_sales") as done:
+        sales = generate_weekly_sales() if data is None else read_weekly_sales(data)
+        require_history(sales, "the generated data" if data is None else os.fspath(data))
+        load_sales(spark, sales)
+        done(_sales_summary(sales))
+    with steps.step("features in Spark SQL: weekly_features and next_week") as done:
+        features.build_feature_tables(spark)
+        done(f"{len(features.FEATURES)} features, all known before the week begins")
+    run_ids = train_all(spark, steps)
+    runs = tracking.compare(run_ids, "wape")
+    console.print(comparison(runs))
+    with steps.step(f"the best run registered as a new version of {MODEL}") as done:
+        version = tracking.register_version(MODEL, runs[0], alias=ALIAS)
+        done(f"version {version}, alias {ALIAS}: {runs[0].info.run_name}")
+    with steps.step("next week scored with PREDICT, into the Delta table sales_forecast") as done:
+        forecast = score_next_week(spark, runs[0], version)
+        done(f"{forecast.count()} stores")
+    _show_forecast(console, forecast)
+    _show_next_steps(console, folder)
+    return Outcome(runs, version, forecast)
+
+
+class _Steps:
+    """Numbered steps: a spinner while one runs, a line with what came of it when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._number = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Any]:
+        self._number += 1
+        outcome: list[str] = []
+        begun = perf_counter()
+        with self._console.status(f"{self._number}. {title} ..."):
+            yield outcome.append
+        seconds = f"[dim]{perf_counter() - begun:.1f} s[/dim]"
+        self._console.print(f"[green]✓[/green] {self._number}. {title}  {seconds}")
+        for line in outcome:
+            self._console.print(f"     {line}", highlight=False)
+
+
+def require_history(sales: pa.Table, source: str) -> None:
+    """Refuse data that reaches back too little to learn from.
+
+    Raises:
+        DataFileError: there are fewer weeks than the features and the held-out weeks need.
+    """
+    span = pc.min_max(sales["week"]).as_py()
+    weeks = (span["max"] - span["min"]).days // 7 + 1
+    if weeks < features.MINIMUM_WEEKS:
+        raise DataFileError(
+            f"{source}: the history is too short.",
+            expected=f"at least {features.MINIMUM_WEEKS} weeks, since models learn from the same week last year and"
+            f" are compared on the last {features.HOLDOUT_WEEKS} weeks",
+            got=f"{weeks} weeks, {span['min']} to {span['max']}",
+            hint="give a file that reaches further back.",
+        )
+
+
+def load_sales(spark: SparkSession, sales: pa.Table) -> None:
+    """Write the sales as the Delta table ``weekly_sales``, in one commit."""
+    frame = spark.createDataFrame(sales)
+    frame.write.mode("overwrite").option("overwriteSchema", "true").saveAsTable("weekly_sales")
+
+
+def _sales_summary(sales: pa.Table) -> str:
+    span = pc.min_max(sales["week"]).as_py()
+    stores = len(pc.unique(sales["store"]))
+    return f"{sales.num_rows:,} rows, {stores} stores, weeks {span['min']} to {span['max']}"
+
+
+def train_all(spark: SparkSession, steps: _Steps) -> list[str]:
+    """Train each model in a run of its own and return the runs' ids."""
+    version = table_version(spark, "weekly_features")
+    table = spark.read.option("versionAsOf", version).table("weekly_features").cache()
+    try:
+        data = training.split_by_week(table, table="weekly_features", version=version)
+        run_ids = []
+        for name, train in training.TRAINERS.items():
+            with steps.step(f"a run of the experiment {training.EXPERIMENT}: {name}"):
+                run_ids.append(training.train_run(name, train, data))
+        return run_ids
+    finally:
+        table.unpersist()
+
+
+def comparison(runs: list[Run]) -> Table:
+    """The runs side by side, best first."""
+    table = Table(title=f"Runs compared on the last {features.HOLDOUT_WEEKS} weeks, best first")
+    table.add_column("run")
+    table.add_column("run id", style="dim")
+    for metric in ("WAPE", "RMSE", "MAE"):
+        table.add_column(metric, justify="right")
+    for position, each in enumerate(runs):
+        metrics = each.data.metrics
+        table.add_row(
+            each.info.run_name,
+            each.info.run_id[:8],
+            f"{metrics['wape']:.2%}",
+            f"{metrics['rmse']:,.0f}",
+            f"{metrics['mae']:,.0f}",
+            style="bold green" if position == 0 else None,
+        )
+    return table
+
+
+def score_next_week(spark: SparkSession, best: Run, version: int) -> DataFrame:
+    """Score ``next_week`` with PREDICT and keep the forecast, with where it comes from, as a Delta table.
+
+    A forecast of the same week that the table has already is replaced; other weeks stay.
+    """
+    source = {
+        "model_name": MODEL,
+        "model_version": version,
+        "run_id": best.info.run_id,
+        "input_table": "next_week",
+        "input_version": table_version(spark, "next_week"),
+    }
+    week = spark.table("next_week").agg(F.max("week")).collect()[0][0]
+    scored = (
+        spark.sql(PREDICT_SQL)
+        .withColumn("model_name", F.lit(MODEL))
+        .withColumn("model_version", F.lit(version).cast("bigint"))
+        .withColumn("run_id", F.lit(best.info.run_id))
+        .withColumn("input_version", F.lit(source["input_version"]).cast("bigint"))
+        .withColumn("scored_at", F.current_timestamp())
+    )
+    writer = scored.write.mode("overwrite").option("userMetadata", json.dumps(source))
+    if spark.catalog.tableExists(FORECAST_TABLE):
+        writer = writer.option("replaceWhere", f"week = DATE '{week}'")
+    writer.saveAsTable(FORECAST_TABLE)
+    return spark.table(FORECAST_TABLE).where(F.col("week") == week)
+
+
+def table_version(spark: SparkSession, table: str) -> int:
+    """The newest version of a Delta table."""
+    return int(DeltaTable.forName(spark, table).history(1).select("version").collect()[0][0])
+
+
+def _show_forecast(console: Console, forecast: DataFrame) -> None:
+    console.print("     scored by:", highlight=False)
+    for line in f"{PREDICT_SQL};".splitlines():
+        console.print(f"       [cyan]{line}[/cyan]", highlight=False, soft_wrap=True)
+    first = forecast.orderBy("store").limit(5).collect()
+    table = Table(title=f"Forecast for the week of {first[0]['week']} (the first {len(first)} stores)")
+    for column in ("store", "week", "forecast", "model_name", "model_version"):
+        table.add_column(column, justify="left" if column in ("week", "model_name") else "right")
+    for row in first:
+        table.add_row(str(row.store), str(row.week), f"{row.forecast:,.0f}", row.model_name, str(row.model_version))
+    console.print(table)
+
+
+def _show_next_steps(console: Console, folder: Folder) -> None:
+    path = shlex.quote(folder.root)
+    console.print("\n[bold]What to do next[/bold]")
+    for what, how in (
+        ("the tables are in", folder.tables),
+        ("look at the runs", runs_hint(mlflow.get_tracking_uri())),
+        (
+            "query the forecast",
+            f'lakepredict sql --lakehouse {path} "SELECT * FROM {FORECAST_TABLE} ORDER BY forecast DESC LIMIT 10"',
+        ),
+    ):
+        console.print(f"  {what}:", highlight=False)
+        console.print(f"    {how}", highlight=False, soft_wrap=True)
+
+
+def runs_hint(tracking_uri: str) -> str:
+    """How to open MLflow's UI on the runs: a server has one; for a store of files it is started."""
+    if tracking_uri.startswith(("http://", "https://")):
+        return tracking_uri
+    return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"

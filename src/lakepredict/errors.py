@@ -1,0 +1,339 @@
+"""Every error that lakepredict raises, each with a name, what was expected, what was given, and a hint.
+
+The tree::
+
+    LakepredictError
+    ├── SessionError                    a SparkSession that PREDICT cannot live in
+    │   ├── SparkConnectError
+    │   ├── SparkVersionError
+    │   ├── LakehouseMismatchError
+    │   └── DeltaJarsError
+    ├── DataFileError                   an input file that cannot be read as it should be
+    └── PredictError                    a PREDICT call that cannot be bound
+        ├── ArgumentNotConstantError    PREDICT_ARGUMENT_NOT_CONSTANT
+        ├── ArgumentInvalidError        PREDICT_ARGUMENT_INVALID
+        ├── ArgumentCountError          PREDICT_ARGUMENT_COUNT
+        ├── ModelNotFoundError          PREDICT_MODEL_NOT_FOUND
+        ├── VersionNotFoundError        PREDICT_VERSION_NOT_FOUND
+        ├── AliasNotFoundError          PREDICT_ALIAS_NOT_FOUND
+        ├── RegistryUnavailableError    PREDICT_REGISTRY_UNAVAILABLE
+        ├── ModelUnreadableError        PREDICT_MODEL_UNREADABLE
+        ├── SignatureMissingError       PREDICT_SIGNATURE_MISSING
+        ├── SignatureUnsupportedError   PREDICT_SIGNATURE_UNSUPPORTED
+        ├── ModelUnsupportedError       PREDICT_MODEL_UNSUPPORTED
+        ├── ColumnMissingError          PREDICT_COLUMN_MISSING
+        ├── ColumnAmbiguousError        PREDICT_COLUMN_AMBIGUOUS
+        ├── ColumnSwappedError          PREDICT_COLUMN_SWAPPED
+        ├── ArgumentUnknownError        PREDICT_ARGUMENT_UNKNOWN
+        ├── TypeUnsafeError             PREDICT_TYPE_UNSAFE
+        └── PredictInternalError        PREDICT_INTERNAL_ERROR
+
+A :class:`PredictError` is raised while Spark analyses a query. Users of SQL and DataFrames see it as
+``pyspark.errors.AnalysisException`` whose ``getCondition()`` is the name on the right, whose
+``getMessageParameters()`` are the parameters given here, and whose ``getSqlState()`` is ``sqlstate``.
+Message templates are written as Spark writes its own: ``<parameter>`` is replaced by the parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_PLACEHOLDER = re.compile(r"<([a-zA-Z]+)>")
+
+
+class LakepredictError(Exception):
+    """Base of everything that lakepredict raises on purpose."""
+
+
+def describe(name: str, what: str, *, expected: str, got: str, hint: str) -> str:
+    """Lay an error out in the house form: name, what happened, expected, got, hint."""
+    return f"[{name}] {what}\n  expected: {expected}\n  got:      {got}\n  hint: {hint}"
+
+
+class _DescribedError(LakepredictError):
+    """An error that is described by its raiser; ``name`` is fixed by the class."""
+
+    name: ClassVar[str]
+
+    def __init__(self, what: str, *, expected: str, got: str, hint: str) -> None:
+        super().__init__(describe(self.name, what, expected=expected, got=got, hint=hint))
+
+
+class SessionError(_DescribedError):
+    """The SparkSession at hand cannot run PREDICT."""
+
+    name = "SESSION_UNUSABLE"
+
+
+class SparkConnectError(SessionError):
+    """A Spark Connect client has no JVM that PREDICT could be registered in."""
+
+    name = "SESSION_IS_SPARK_CONNECT"
+
+
+class SparkVersionError(SessionError):
+    """Spark is older than the oldest version that PREDICT runs on."""
+
+    name = "SPARK_TOO_OLD"
+
+
+class LakehouseMismatchError(SessionError):
+    """A session is running already, and its tables live in another place than the lakehouse asked for."""
+
+    name = "LAKEHOUSE_MISMATCH"
+
+
+class DeltaJarsError(SessionError):
+    """Delta Lake's JARs are not on the driver's class path, or cannot be fetched."""
+
+    name = "DELTA_JARS_MISSING"
+
+
+class DataFileError(_DescribedError):
+    """A data file is missing, or a value in it is not what its column needs."""
+
+    name = "DATA_FILE_INVALID"
+
+
+class PredictError(LakepredictError):
+    """A PREDICT call that cannot be bound; becomes an ``AnalysisException`` of the same condition.
+
+    Args:
+        parameters: one string for each ``<placeholder>`` of the class's template, no more and no fewer.
+    """
+
+    condition: ClassVar[str]
+    sqlstate: ClassVar[str]
+    template: ClassVar[str]
+
+    def __init__(self, **parameters: str) -> None:
+        wanted = set(_PLACEHOLDER.findall(self.template))
+        if wanted != set(parameters):
+            raise TypeError(f"{type(self).__name__} takes {sorted(wanted)}, got {sorted(parameters)}")
+        self.parameters = parameters
+        text = _PLACEHOLDER.sub(lambda found: parameters[found.group(1)], self.template)
+        super().__init__(f"[{self.condition}] {text}")
+
+
+class ArgumentNotConstantError(PredictError):
+    """The model or the version varies by row, so it cannot be resolved when the query is analysed."""
+
+    condition = "PREDICT_ARGUMENT_NOT_CONSTANT"
+    sqlstate = "42K09"
+    template = (
+        "The <argument> of PREDICT must be a constant, because the model is bound when the query is analysed.\n"
+        "  expected: a literal or a parameter marker, for example PREDICT('sales_forecast', 'champion', *)\n"
+        "  got:      <expression>\n"
+        "  hint: write one PREDICT per model and choose between them with CASE."
+    )
+
+
+class ArgumentInvalidError(PredictError):
+    """The model or the version is a constant of a wrong type, NULL or empty."""
+
+    condition = "PREDICT_ARGUMENT_INVALID"
+    sqlstate = "22023"
+    template = "The <argument> of PREDICT is not usable.\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
+
+
+class ArgumentCountError(PredictError):
+    """The arguments fit the model's inputs neither by name nor by number."""
+
+    condition = "PREDICT_ARGUMENT_COUNT"
+    sqlstate = "42605"
+    template = (
+        "<call> takes its inputs by position here, since not every argument has a name, and their number"
+        " does not fit.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: pass one argument for each input in this order, or pass * (or name => expression) to bind"
+        " by name."
+    )
+
+
+class ModelNotFoundError(PredictError):
+    """No registered model has this name."""
+
+    condition = "PREDICT_MODEL_NOT_FOUND"
+    sqlstate = "42704"
+    template = (
+        "<call>: there is no registered model `<model>`.\n"
+        "  expected: <known>   (registry: <registry>)\n"
+        "  got:      `<model>`\n"
+        "  hint: check the name, or register a model under it with mlflow.register_model(model_uri, '<model>')."
+    )
+
+
+class VersionNotFoundError(PredictError):
+    """The registered model has no such version."""
+
+    condition = "PREDICT_VERSION_NOT_FOUND"
+    sqlstate = "42704"
+    template = (
+        "<call>: the registered model `<model>` has no version <version>.\n"
+        "  expected: <known>   (registry: <registry>)\n"
+        "  got:      <version>\n"
+        "  hint: use a version that exists, an alias, or 'latest'."
+    )
+
+
+class AliasNotFoundError(PredictError):
+    """The registered model has no such alias."""
+
+    condition = "PREDICT_ALIAS_NOT_FOUND"
+    sqlstate = "42704"
+    template = (
+        "<call>: the registered model `<model>` has no alias '<alias>'.\n"
+        "  expected: <known>   (registry: <registry>)\n"
+        "  got:      '<alias>'\n"
+        "  hint: set the alias with MlflowClient().set_registered_model_alias('<model>', '<alias>', <example>)."
+    )
+
+
+class RegistryUnavailableError(PredictError):
+    """The MLflow registry did not answer."""
+
+    condition = "PREDICT_REGISTRY_UNAVAILABLE"
+    sqlstate = "58030"
+    template = (
+        "<call>: the MLflow registry did not answer.\n"
+        "  expected: a registry at <registry>\n"
+        "  got:      <reason>\n"
+        "  hint: check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI, and that the server runs."
+    )
+
+
+class ModelUnreadableError(PredictError):
+    """The version is registered, but its files cannot be read."""
+
+    condition = "PREDICT_MODEL_UNREADABLE"
+    sqlstate = "58030"
+    template = (
+        "<call>: the files of the model cannot be read.\n"
+        "  expected: an MLflow model at <source>\n"
+        "  got:      <reason>\n"
+        "  hint: check that the artifact store is reachable from the driver and that the files were not deleted."
+    )
+
+
+class SignatureMissingError(PredictError):
+    """The model was logged without a signature, so neither its inputs nor its result type are known."""
+
+    condition = "PREDICT_SIGNATURE_MISSING"
+    sqlstate = "42809"
+    template = (
+        "<call>: the model has no <part>.\n"
+        "  expected: a signature with inputs and outputs\n"
+        "  got:      <got>\n"
+        "  hint: add one with mlflow.models.set_signature('<source>',"
+        " mlflow.models.infer_signature(inputs, model.predict(inputs)))."
+    )
+
+
+class SignatureUnsupportedError(PredictError):
+    """The signature has a type or a shape that has no SQL type."""
+
+    condition = "PREDICT_SIGNATURE_UNSUPPORTED"
+    sqlstate = "0A000"
+    template = (
+        "<call>: the model's signature cannot be expressed in SQL.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: log the model with a signature of these types."
+    )
+
+
+class ModelUnsupportedError(PredictError):
+    """The model computes something that cannot be part of a query row by row."""
+
+    condition = "PREDICT_MODEL_UNSUPPORTED"
+    sqlstate = "0A000"
+    template = (
+        "<call>: this model cannot be used inside a query.\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
+    )
+
+
+class ColumnMissingError(PredictError):
+    """A required input of the model is provided by no argument."""
+
+    condition = "PREDICT_COLUMN_MISSING"
+    sqlstate = "42703"
+    template = (
+        "<call> needs <missing>, which no argument provides.\n"
+        "  expected: <expected>   (signature of <uri>)\n"
+        "  got:      <got>\n"
+        "  hint: add what is missing, or pass * to bind by name."
+    )
+
+
+class ColumnAmbiguousError(PredictError):
+    """Two arguments have the name of one input."""
+
+    condition = "PREDICT_COLUMN_AMBIGUOUS"
+    sqlstate = "42702"
+    template = (
+        "<call>: more than one argument is called `<input>`.\n"
+        "  expected: one argument for the input `<input>`\n"
+        "  got:      <got>\n"
+        "  hint: name one of them, for example PREDICT(model, version, <input> => t.<input>, ...),"
+        " or pass t.* of one table."
+    )
+
+
+class ColumnSwappedError(PredictError):
+    """An argument stands at the position of one input and has the name of another."""
+
+    condition = "PREDICT_COLUMN_SWAPPED"
+    sqlstate = "42K09"
+    template = (
+        "<call>: the argument `<argument>` stands at the position of the input `<input>`, but another input"
+        " has its name.\n"
+        "  expected: <expected>   (signature of <uri>)\n"
+        "  got:      <got>\n"
+        "  hint: put the arguments in the order of the signature, or pass * to bind by name."
+    )
+
+
+class ArgumentUnknownError(PredictError):
+    """A named argument names nothing that the model takes."""
+
+    condition = "PREDICT_ARGUMENT_UNKNOWN"
+    sqlstate = "42703"
+    template = (
+        "<call>: the model has no input `<argument>`.\n"
+        "  expected: <expected>   (signature of <uri>)\n"
+        "  got:      <argument> => ...\n"
+        "  hint: name an input of the signature."
+    )
+
+
+class TypeUnsafeError(PredictError):
+    """An argument would have to be narrowed or reinterpreted to fit its input."""
+
+    condition = "PREDICT_TYPE_UNSAFE"
+    sqlstate = "42K09"
+    template = (
+        "<call>: <argument> cannot become the input `<input>` without a possible loss.\n"
+        "  expected: <expected>   (signature of <uri>)\n"
+        "  got:      <got>\n"
+        "  hint: if that is what you want, write CAST(<sql> AS <expected>)."
+    )
+
+
+class PredictInternalError(PredictError):
+    """A defect in lakepredict, not in the query."""
+
+    condition = "PREDICT_INTERNAL_ERROR"
+    sqlstate = "XX000"
+    template = (
+        "PREDICT failed while the query was analysed, in a way that it should not.\n"
+        "  expected: an expression or an error of its own\n"
+        "  got:      <reason>\n"
+        "  hint: this is a defect of lakepredict; please report it with the traceback in the driver's log."
+    )
+
+
+def predict_errors() -> list[type[PredictError]]:
+    """All PREDICT conditions, sorted by name: what is made known to Spark and listed in the documentation."""
+    return sorted(PredictError.__subclasses__(), key=lambda error: error.condition)

@@ -1,0 +1,159 @@
+"""One SparkSession on a lakehouse folder: Delta tables, MLflow and PREDICT, with no server to set up.
+
+A lakehouse is a folder with ``Tables/`` (Delta tables, the session's warehouse), ``mlflow.db`` (MLflow's
+SQLite store) and ``artifacts/`` (models and plots).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from pyspark.sql import SparkSession
+
+from lakepredict import _jars, _jvm
+from lakepredict import lakehouse as _lakehouse
+from lakepredict.errors import DeltaJarsError, LakehouseMismatchError
+from lakepredict.functions import register
+
+_DELTA = {
+    "spark.sql.extensions": _jars.DELTA_CLASS,
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # CREATE TABLE and saveAsTable without a format make Delta tables, as everything in a lakehouse is one.
+    "spark.sql.sources.default": "delta",
+}
+_DEFAULTS = {
+    # Rows travel between Spark and pandas as Arrow batches instead of pickled one by one.
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Delta's SQL parser does not bind parameter markers on Spark 4.2 unless they are substituted early.
+    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
+    # Python keeps the Java stack trace out of error messages; they speak for themselves.
+    "spark.sql.pyspark.jvmStacktrace.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+_LOCAL = {
+    # Delta reads a table's log with this many tasks; 50, its default, costs seconds on a small machine.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    # 200 partitions, the default for a cluster, make a small query wait for 200 tasks.
+    "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
+    # Nobody else needs to reach a driver that is its own executor.
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+def spark_session(
+    app_name: str = "lakepredict",
+    *,
+    lakehouse: str | os.PathLike[str] = "./lakehouse",
+    master: str | None = None,
+    conf: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """Build, or take the running, SparkSession on a lakehouse folder, ready for PREDICT.
+
+    What happens, in this order: Delta Lake's JARs are fetched if they never were; Spark starts; the Delta
+    tables under ``<lakehouse>/Tables`` are attached to the session's catalog, so that it sees tables made by
+    other processes; MLflow is pointed at ``<lakehouse>/mlflow.db`` and ``<lakehouse>/artifacts``, unless
+    ``MLFLOW_TRACKING_URI`` or ``mlflow.set_tracking_uri`` says otherwise; PREDICT is registered.
+
+    Args:
+        app_name: the application's name, as Spark's UI shows it.
+        lakehouse: a folder, made if it does not exist.
+        master: a Spark master URL; None takes that of ``spark-submit`` or ``spark-defaults.conf``, or else
+            ``local[*]``.
+        conf: further Spark settings; they win over lakepredict's own.
+
+    Returns:
+        The session. ``spark.stop()`` ends it; call this again for another.
+
+    Raises:
+        SessionError: the folder cannot be made.
+        LakehouseMismatchError: a session is running whose warehouse is not in this lakehouse.
+        DeltaJarsError: Delta Lake's JARs cannot be fetched, or are missing in the running session.
+        SparkVersionError: Spark is older than 4.1.
+        SparkConnectError: a Spark Connect client is asked for.
+
+    Example:
+        >>> import lakepredict
+        >>> spark = lakepredict.spark_session(lakehouse="./lakehouse")  # doctest: +SKIP
+    """
+    folder = _lakehouse.locate(lakehouse)
+    spark = SparkSession.getActiveSession() or _start(app_name, folder, master, dict(conf or {}))
+    _jvm.require_usable(spark)
+    _require_delta(spark)
+    _require_lakehouse(spark, folder)
+    _lakehouse.attach_tables(spark, folder)
+    _lakehouse.use_mlflow(folder)
+    register(spark)
+    return spark
+
+
+def _start(app_name: str, folder: _lakehouse.Folder, master: str | None, conf: dict[str, str]) -> SparkSession:
+    _lakehouse.create(folder)
+    builder = SparkSession.builder.appName(app_name)
+    if master is not None:
+        builder = builder.master(master)
+    if _is_local(master):
+        # Workers need this interpreter and its packages, not whichever python3 is first on the PATH.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    jars = [] if _jvm.is_running() else [str(jar) for jar in _jars.delta_jars()]
+    for key, value in session_conf(folder, master, conf, jars).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def session_conf(
+    folder: _lakehouse.Folder, master: str | None, conf: Mapping[str, str], jars: Sequence[str] = ()
+) -> dict[str, str]:
+    """All settings of a new session: lakepredict's own, those of the caller over them, lists joined."""
+    log4j = files("lakepredict").joinpath("log4j2.properties")
+    ours = {
+        **_DEFAULTS,
+        **(_LOCAL if _is_local(master) else {}),
+        **_DELTA,
+        "spark.sql.warehouse.dir": folder.tables,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log4j}",
+        "spark.jars": ",".join(jars),
+    }
+    merged = {**ours, **conf}
+    for key in ("spark.sql.extensions", "spark.jars"):
+        merged[key] = _joined(ours[key], conf.get(key, ""))
+    return {key: value for key, value in merged.items() if value}
+
+
+def _is_local(master: str | None) -> bool:
+    return master is None or master.startswith("local")
+
+
+def _joined(*lists: str) -> str:
+    return ",".join(dict.fromkeys(item for each in lists for item in each.split(",") if item))
+
+
+def _require_delta(spark: SparkSession) -> None:
+    """Delta must have been there when Spark started; it cannot be added later."""
+    extensions = spark.conf.get("spark.sql.extensions", "") or ""
+    if _jvm.on_class_path(spark, _jars.DELTA_CLASS) and _jars.DELTA_CLASS in extensions:
+        return
+    raise DeltaJarsError(
+        "The running session has no Delta Lake.",
+        expected=f"{_jars.DELTA_CLASS} in spark.sql.extensions, and its JARs",
+        got=f"spark.sql.extensions = {extensions!r}",
+        hint=f"stop the session first, or start it with --packages {_jars.delta_coordinate()} and"
+        " --properties-file conf/spark-defaults.conf.",
+    )
+
+
+def _require_lakehouse(spark: SparkSession, folder: _lakehouse.Folder) -> None:
+    """A warehouse cannot be moved under a running session, and a table must not go to another place unsaid."""
+    warehouse = str(spark.conf.get("spark.sql.warehouse.dir", "")).removeprefix("file:").rstrip("/")
+    if warehouse == folder.tables.removeprefix("file:"):
+        return
+    raise LakehouseMismatchError(
+        "A session is running whose tables live elsewhere.",
+        expected=f"a session with its warehouse at {folder.tables}",
+        got=f"a session with its warehouse at {warehouse}",
+        hint="call spark.stop() first, or ask for the lakehouse that the session has; to have PREDICT alone in"
+        " the running session, call lakepredict.register(spark).",
+    )

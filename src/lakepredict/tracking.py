@@ -1,0 +1,91 @@
+"""MLflow runs of models on Delta tables: what a run says, which run is best, and which version is registered.
+
+Uses MLflow's own calls throughout; what is here ties them to Delta tables and to PREDICT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.data.spark_dataset import from_spark
+from mlflow.entities import Run
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from pyspark.sql import DataFrame
+
+from lakepredict import _signature
+
+_MLFLOW_TYPES = {type(spark): ours for ours, spark in _signature.SPARK_TYPES.items()}
+
+
+def signature_of(features: DataFrame, prediction: DataType = DataType.double) -> ModelSignature:
+    """A signature that PREDICT can use: the columns of a data frame in, one scalar out.
+
+    MLflow infers types from values, and warns of integers that might be missing; here they are the table's.
+
+    Args:
+        features: a Spark data frame of the model's inputs and nothing else; nothing is computed.
+        prediction: the MLflow type of the one output.
+
+    Raises:
+        KeyError: a column is not of a scalar type that MLflow has.
+    """
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(_MLFLOW_TYPES[type(field.dataType)], field.name) for field in features.schema
+    ]
+    return ModelSignature(Schema(inputs), Schema([ColSpec(prediction, "prediction")]))
+
+
+@contextmanager
+def run_on_table(experiment: str, name: str, *, table: str, version: int, data: DataFrame) -> Iterator[Run]:
+    """An MLflow run of an experiment, with the Delta table that it learns from as dataset input.
+
+    A run whose body raises ends as FAILED.
+
+    Args:
+        experiment: the experiment's name; made if it does not exist.
+        name: the run's name.
+        table: the Delta table's name.
+        version: the Delta version of the table that ``data`` was read at.
+        data: the rows that are learnt from.
+    """
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name=name) as run:
+        dataset = from_spark(data, table_name=table, version=str(version), name=table)
+        mlflow.log_input(dataset, context="training")
+        mlflow.set_tags({"lakepredict.table": table, "lakepredict.table_version": str(version)})
+        yield run
+
+
+def forecast_errors(actual: pd.Series[float], forecast: pd.Series[float]) -> dict[str, float]:
+    """RMSE and MAE in the unit of the data, and WAPE, the sum of absolute errors over the sum of actuals."""
+    error = forecast - actual
+    return {
+        "rmse": float((error**2).mean() ** 0.5),
+        "mae": float(error.abs().mean()),
+        "wape": float(error.abs().sum() / actual.abs().sum()),
+    }
+
+
+def compare(run_ids: Sequence[str], metric: str) -> list[Run]:
+    """Runs in the order of a metric of which less is better."""
+    client = MlflowClient()
+    return sorted((client.get_run(each) for each in run_ids), key=lambda run: float(run.data.metrics[metric]))
+
+
+def register_version(
+    name: str, run: Run, *, alias: str, artifact: str = "model", tags: Mapping[str, str] | None = None
+) -> int:
+    """Register a run's model as the next version of ``name`` and give it the alias.
+
+    Returns:
+        The new version's number.
+    """
+    client = MlflowClient()
+    version = mlflow.register_model(f"runs:/{run.info.run_id}/{artifact}", name, tags=dict(tags or {}))
+    client.set_registered_model_alias(name, alias, version.version)
+    return int(version.version)

@@ -1,0 +1,268 @@
+"""PREDICT in Spark SQL and in DataFrames: where it may stand, what it means, how it fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import lakepredict
+
+pytestmark = pytest.mark.usefixtures("models", "sales")
+
+
+def same(spark: SparkSession, query: str, expected: str) -> None:
+    """Compare two queries; predictions are equal to the last digit but one."""
+    assert_df_equality(
+        rounded(spark.sql(query)), rounded(spark.sql(expected)), ignore_row_order=True, ignore_nullable=True
+    )
+
+
+def rounded(frame: DataFrame) -> DataFrame:
+    columns = [
+        F.round(field.name, 6).alias(field.name) if field.dataType.simpleString() == "double" else field.name
+        for field in frame.schema
+    ]
+    return frame.select(*columns)
+
+
+@pytest.mark.parametrize(
+    ("call", "factor"),
+    [
+        ("PREDICT('revenue', 1, price, visits)", 1),
+        ("PREDICT('revenue', 2, price, visits)", 10),
+        ("PREDICT('revenue', '2', price, visits)", 10),
+        ("PREDICT('revenue', 'stable', price, visits)", 1),
+        ("PREDICT('revenue', '@champion', price, visits)", 10),
+        ("PREDICT('revenue', 'latest', price, visits)", 10),
+        ("predict('revenue', 1, *)", 1),
+        ("predict('revenue', 1, visits, price)", 1),
+        ("predict('revenue', 1, s.*)", 1),
+        ("predict('revenue', 1, struct(visits, price))", 1),
+        ("predict('revenue', 1, visits => visits, price => price)", 1),
+        ("predict('revenue', 1, price, visits => visits)", 1),
+        ("predict('revenue', 1, price + 0, visits + 0)", 1),
+        ("predict('revenue', 1, CAST(price AS DOUBLE), visits)", 1),
+    ],
+)
+def test_forms_of_a_call(spark: SparkSession, call: str, factor: int) -> None:
+    """Every way to name the version and to pass the inputs gives the same predictions."""
+    same(
+        spark,
+        f"SELECT id, {call} AS p FROM sales s",
+        f"SELECT id, {factor} * (price + 2 * visits) AS p FROM sales",
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            "SELECT id FROM sales WHERE PREDICT('revenue', 1, *) > 30",
+            "SELECT id FROM sales WHERE price + 2 * visits > 30",
+        ),
+        (
+            "SELECT id FROM sales ORDER BY PREDICT('revenue', 1, price, visits) DESC LIMIT 2",
+            "SELECT id FROM sales WHERE id > 3",
+        ),
+        (
+            "SELECT open, sum(PREDICT('revenue', 1, price, visits)) AS p FROM sales GROUP BY open",
+            "SELECT open, sum(price + 2 * visits) AS p FROM sales GROUP BY open",
+        ),
+        (
+            "SELECT open, max(id) AS m FROM sales GROUP BY open HAVING max(PREDICT('revenue', 1, price, visits)) > 100",
+            "SELECT true AS open, 5 AS m",
+        ),
+        (
+            "SELECT id, CASE WHEN open THEN PREDICT('revenue', 1, *) ELSE PREDICT('revenue', 2, *) END AS p FROM sales",
+            "SELECT id, IF(open, 1, 10) * (price + 2 * visits) AS p FROM sales",
+        ),
+        (
+            "WITH scored AS (SELECT id, PREDICT('revenue', 1, *) AS p FROM sales) SELECT id, p + 1 AS p FROM scored",
+            "SELECT id, price + 2 * visits + 1 AS p FROM sales",
+        ),
+        (
+            "SELECT id FROM sales WHERE price ="
+            " (SELECT round(max(PREDICT('revenue', 1, price, visits)) - 100) FROM sales)",
+            "SELECT id FROM sales WHERE id = 5",
+        ),
+        (
+            "SELECT id, PREDICT('revenue', 1, *) AS a, PREDICT('revenue', 2, *) AS b,"
+            " PREDICT('counted', 1, *) AS c FROM sales",
+            "SELECT id, price + 2 * visits AS a, 10 * (price + 2 * visits) AS b, double(visits) AS c FROM sales",
+        ),
+        (
+            "SELECT PREDICT('revenue', 1, 1.5, 2) AS p",
+            "SELECT double(5.5) AS p",
+        ),
+    ],
+)
+def test_places_in_a_query(spark: SparkSession, query: str, expected: str) -> None:
+    """PREDICT may stand wherever an expression may."""
+    same(spark, query, expected)
+
+
+def test_permanent_view_in_another_session(spark: SparkSession) -> None:
+    """A permanent view may use PREDICT, and a new session of the application reads it."""
+    spark.sql("CREATE OR REPLACE VIEW scored_sales AS SELECT id, PREDICT('revenue', 1, *) AS p FROM sales")
+
+    same(spark.newSession(), "SELECT * FROM scored_sales", "SELECT id, price + 2 * visits AS p FROM sales")
+
+
+def test_parameter_markers(spark: SparkSession) -> None:
+    """Model and version may be parameter markers."""
+    frame = spark.sql(
+        "SELECT id, PREDICT(:model, :version, *) AS p FROM sales", args={"model": "revenue", "version": 1}
+    )
+
+    assert_df_equality(
+        rounded(frame),
+        rounded(spark.sql("SELECT id, price + 2 * visits AS p FROM sales")),
+        ignore_nullable=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda: lakepredict.predict("revenue", 1, "*"),
+        lambda: lakepredict.predict("revenue", "stable", "price", F.col("visits")),
+        lambda: F.call_function("predict", F.lit("revenue"), F.lit(1), F.col("visits"), F.col("price")),
+    ],
+    ids=["star", "columns", "call_function"],
+)
+def test_data_frames(spark: SparkSession, column: Callable[[], Column]) -> None:
+    """PREDICT is a column expression as well."""
+    frame = spark.table("sales").select("id", column().alias("p"))
+
+    assert_df_equality(
+        rounded(frame),
+        rounded(spark.sql("SELECT id, price + 2 * visits AS p FROM sales")),
+        ignore_nullable=True,
+    )
+
+
+def test_result_type_is_known_before_any_row_is_read(spark: SparkSession) -> None:
+    """The schema of a query has the type of the signature, without a job."""
+    schema = spark.sql("SELECT PREDICT('revenue', 1, *) AS p FROM sales").schema
+
+    assert schema.simpleString() == "struct<p:double>"
+
+
+def test_null_in_an_integer_input_is_a_null_prediction(spark: SparkSession) -> None:
+    """A NULL where the model cannot have a missing value gives NULL; its neighbours stay exact."""
+    query = "SELECT id, PREDICT('counted', 1, IF(id = 2, NULL, visits)) AS p FROM sales"
+
+    same(spark, query, "SELECT id, double(IF(id = 2, NULL, visits)) AS p FROM sales")
+
+
+def test_null_where_the_model_refuses_missing_values(spark: SparkSession) -> None:
+    """Rows that a model cannot take give NULL and do not keep the others from being scored."""
+    query = "SELECT id, PREDICT('revenue', 1, price, IF(id = 2, NULL, visits)) AS p FROM sales"
+
+    same(spark, query, "SELECT id, IF(id = 2, NULL, price + 2 * visits) AS p FROM sales")
+
+
+def test_case_sensitive_names(spark: SparkSession) -> None:
+    """Names compare as spark.sql.caseSensitive says."""
+    upper = "SELECT id, visits AS VISITS, price AS PRICE FROM sales"
+    query = f"SELECT id, PREDICT('revenue', 1, id, VISITS, PRICE) AS p FROM ({upper})"
+    same(spark, query, "SELECT id, price + 2 * visits AS p FROM sales")
+    session = spark.newSession()
+    session.conf.set("spark.sql.caseSensitive", "true")
+
+    with pytest.raises(AnalysisException) as raised:
+        session.sql(query)
+
+    assert raised.value.getCondition() == "PREDICT_COLUMN_MISSING"
+
+
+def test_explain_names_model_and_version(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    """EXPLAIN shows which version a query is bound to."""
+    spark.sql("SELECT PREDICT('revenue', 'champion', *) FROM sales").explain()
+
+    assert "predict[revenue v2]" in capsys.readouterr().out
+
+
+def test_two_equal_calls_are_evaluated_once(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same call twice in a SELECT is one evaluation, so that a model is called once per row."""
+    spark.sql("SELECT PREDICT('revenue', 1, *) AS a, PREDICT('revenue', 1, *) + 1 AS b FROM sales").explain()
+
+    assert capsys.readouterr().out.count("pythonUDF1") == 0
+
+
+ERRORS = {
+    "model_unknown": ("PREDICT('revenues', 1, *)", "PREDICT_MODEL_NOT_FOUND"),
+    "version_unknown": ("PREDICT('revenue', 7, *)", "PREDICT_VERSION_NOT_FOUND"),
+    "alias_unknown": ("PREDICT('revenue', 'chamption', *)", "PREDICT_ALIAS_NOT_FOUND"),
+    "column_missing": ("PREDICT('revenue', 1, id, visits, open)", "PREDICT_COLUMN_MISSING"),
+    "type_unsafe": ("PREDICT('revenue', 1, 'cheap', visits)", "PREDICT_TYPE_UNSAFE"),
+    "signature_missing": ("PREDICT('unsigned', 1, *)", "PREDICT_SIGNATURE_MISSING"),
+    "model_not_constant": ("PREDICT(concat('revenue', id), 1, *)", "PREDICT_ARGUMENT_NOT_CONSTANT"),
+    "version_not_constant": ("PREDICT('revenue', id, *)", "PREDICT_ARGUMENT_NOT_CONSTANT"),
+    "version_invalid": ("PREDICT('revenue', 1.5, *)", "PREDICT_ARGUMENT_INVALID"),
+    "version_not_given": ("PREDICT('revenue')", "PREDICT_ARGUMENT_INVALID"),
+    "model_null": ("PREDICT(NULL, 1, *)", "PREDICT_ARGUMENT_INVALID"),
+    "count_wrong": ("PREDICT('revenue', 1, price + 1)", "PREDICT_ARGUMENT_COUNT"),
+    "columns_swapped": ("PREDICT('revenue', 1, visits, price + 0)", "PREDICT_COLUMN_SWAPPED"),
+    "argument_unknown": ("PREDICT('revenue', 1, price, visit => visits)", "PREDICT_ARGUMENT_UNKNOWN"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(spark: SparkSession, golden: Callable[[str, str], None], name: str) -> None:
+    """A call that cannot be bound is an AnalysisException with a name, raised before any job starts."""
+    call, condition = ERRORS[name]
+    tracker = spark.sparkContext.statusTracker()
+    spark.sparkContext.setJobGroup(name, name)
+
+    with pytest.raises(AnalysisException) as raised:
+        spark.sql(f"SELECT {call} FROM sales")
+
+    assert raised.value.getCondition() == condition
+    assert list(tracker.getJobIdsForGroup(name)) == []
+    golden(f"sql/{name}.txt", stable(str(raised.value)))
+
+
+def stable(text: str) -> str:
+    """A message without what differs from run to run."""
+    text = re.sub(r"sqlite://\S*mlflow\.db", "<registry>", text)
+    return re.sub(r"models:/m-\w+", "models:/<id>", text).replace("`sales_forecast`, ", "")
+
+
+def test_ambiguous_names(spark: SparkSession, golden: Callable[[str, str], None]) -> None:
+    """Two columns of the name of one input are refused, and both are named."""
+    with pytest.raises(AnalysisException) as raised:
+        spark.sql("SELECT PREDICT('revenue', 1, *) FROM sales AS a JOIN sales AS b USING (id)")
+
+    assert raised.value.getCondition() == "PREDICT_COLUMN_AMBIGUOUS"
+    golden("sql/column_ambiguous.txt", str(raised.value))
+
+
+def test_data_frame_errors(spark: SparkSession) -> None:
+    """A DataFrame operation raises the same errors as SQL."""
+    with pytest.raises(AnalysisException) as raised:
+        spark.table("sales").select(lakepredict.predict("revenue", 7, "*"))
+
+    assert raised.value.getCondition() == "PREDICT_VERSION_NOT_FOUND"
+    assert raised.value.getSqlState() == "42704"
+    assert raised.value.getMessageParameters()["version"] == "7"
+
+
+def test_errors_of_spark_itself_stay_what_they_are(spark: SparkSession) -> None:
+    """A constant that cannot be computed raises Spark's own error."""
+    with pytest.raises(Exception, match="DIVIDE_BY_ZERO"):
+        spark.sql("SELECT PREDICT('revenue', 1 / 0, *) FROM sales")
+
+
+def test_describe_function(spark: SparkSession) -> None:
+    """DESCRIBE FUNCTION EXTENDED is a page about PREDICT."""
+    text = "\n".join(row[0] for row in spark.sql("DESCRIBE FUNCTION EXTENDED predict").collect())
+
+    assert "predict(model, version, cols...)" in text
+    assert "predict('sales_forecast', 'champion', *)" in text
