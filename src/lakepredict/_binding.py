@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 from lakepredict._casts import is_safe
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._signature import Input
+from lakepredict._sql import sql_type
 from lakepredict.errors import (
     ArgumentCountError,
     ArgumentUnknownError,
@@ -79,8 +80,8 @@ def bind(
         ArgumentUnknownError, TypeUnsafeError: the arguments do not fit.
     """
     call = _Call(reference, model, _expand_struct(model, arguments), case_sensitive)
-    pairs = call.pair()
-    return Binding(model, tuple(call.check_type(each, argument) for each, argument in pairs))
+    pairs = enumerate(call.pair(), 1)
+    return Binding(model, tuple(call.check_type(position, each, argument) for position, (each, argument) in pairs))
 
 
 def _expand_struct(model: ResolvedModel, arguments: Sequence[Argument]) -> list[Argument]:
@@ -109,15 +110,35 @@ class _Call:
         return self.model.signature.inputs
 
     def pair(self) -> list[tuple[Input, Argument]]:
-        if any(argument.explicit for argument in self.arguments):
-            return self._pair_mixed()
+        pairs = self._pair()
+        if not pairs:
+            raise self._missing(self.inputs)
+        return pairs
+
+    def _pair(self) -> list[tuple[Input, Argument]]:
+        self._check_explicit_names()
         named = all(argument.name is not None for argument in self.arguments)
         if named and all(each.name is not None for each in self.inputs):
-            if all(self._called(each.name) for each in self.inputs if each.required):
+            missing = [each for each in self.inputs if each.required and not self._called(each.name)]
+            if not missing:
                 return self._pair_by_name(self.inputs, self.arguments)
-            if len(self.arguments) != len(self.inputs):
-                raise self._missing([each for each in self.inputs if each.required and not self._called(each.name)])
-        return self._pair_by_position()
+            if not self._explicit and len(self.arguments) != len(self.inputs):
+                raise self._missing(missing)
+        return self._pair_mixed() if self._explicit else self._pair_by_position()
+
+    @property
+    def _explicit(self) -> list[Argument]:
+        return [argument for argument in self.arguments if argument.explicit]
+
+    def _check_explicit_names(self) -> None:
+        for argument in self._explicit:
+            if not any(self._same(argument.name, each.name) for each in self.inputs):
+                raise ArgumentUnknownError(
+                    call=str(self.reference),
+                    argument=str(argument.name),
+                    expected=self._expected(),
+                    uri=self.model.uri,
+                )
 
     def _pair_by_name(self, inputs: Sequence[Input], arguments: Sequence[Argument]) -> list[tuple[Input, Argument]]:
         pairs, missing = [], []
@@ -127,7 +148,7 @@ class _Call:
                 raise ColumnAmbiguousError(
                     call=str(self.reference),
                     input=str(each.name),
-                    got=", ".join(f"{argument.sql} {_sql(argument.type)}" for argument in candidates),
+                    got=", ".join(f"{argument.sql} {sql_type(argument.type)}" for argument in candidates),
                 )
             if candidates:
                 pairs.append((each, candidates[0]))
@@ -139,27 +160,15 @@ class _Call:
 
     def _pair_by_position(self) -> list[tuple[Input, Argument]]:
         if len(self.arguments) != len(self.inputs):
-            raise ArgumentCountError(
-                call=str(self.reference),
-                expected=_counted(self._expected(), len(self.inputs)),
-                got=_counted(self._got(), len(self.arguments)),
-            )
+            raise self._wrong_count()
         for each, argument in zip(self.inputs, self.arguments, strict=True):
             self._check_place(each, argument)
         return list(zip(self.inputs, self.arguments, strict=True))
 
     def _pair_mixed(self) -> list[tuple[Input, Argument]]:
         """As SQL does it: positional arguments first, then ``name => expression`` for the rest."""
-        explicit = [argument for argument in self.arguments if argument.explicit]
+        explicit = self._explicit
         positional = [argument for argument in self.arguments if not argument.explicit]
-        for argument in explicit:
-            if not any(self._same(argument.name, each.name) for each in self.inputs):
-                raise ArgumentUnknownError(
-                    call=str(self.reference),
-                    argument=str(argument.name),
-                    expected=self._expected(),
-                    uri=self.model.uri,
-                )
         first = list(zip(self.inputs, positional, strict=False))
         for each, argument in first:
             self._check_place(each, argument)
@@ -167,10 +176,21 @@ class _Call:
                 raise ColumnAmbiguousError(call=str(self.reference), input=str(each.name), got=self._got())
         return first + self._pair_by_name(self.inputs[len(first) :], explicit)
 
+    def _wrong_count(self) -> ArgumentCountError:
+        by_name = "" if self.inputs[0].name is None else ", or pass * (or name => expression) to bind by name"
+        return ArgumentCountError(
+            call=str(self.reference),
+            reason="since not every argument has a name" if by_name else "since the model's inputs have no names",
+            expected=_counted(self._expected(), len(self.inputs)),
+            got=_counted(self._got(), len(self.arguments)),
+            hint=f"pass one argument for each input in this order{by_name}.",
+        )
+
     def _check_place(self, each: Input, argument: Argument) -> None:
-        if argument.name is None or each.name is None or self._same(argument.name, each.name):
+        # Also where names are case-sensitive: a name that differs in case alone is no reason to take another's place.
+        if argument.name is None or each.name is None or _alike(argument.name, each.name):
             return
-        if any(self._same(argument.name, other.name) for other in self.inputs):
+        if any(_alike(argument.name, other.name) for other in self.inputs):
             raise ColumnSwappedError(
                 call=str(self.reference),
                 argument=argument.name,
@@ -180,16 +200,16 @@ class _Call:
                 uri=self.model.uri,
             )
 
-    def check_type(self, each: Input, argument: Argument) -> BoundInput:
+    def check_type(self, position: int, each: Input, argument: Argument) -> BoundInput:
         if argument.type == each.type:
             return BoundInput(each, argument.source, None)
         if not is_safe(argument.type, each.type):
             raise TypeUnsafeError(
                 call=str(self.reference),
                 argument=f"`{argument.name}`" if argument.name else argument.sql,
-                input=each.name or str(self.inputs.index(each) + 1),
-                expected=_sql(each.type),
-                got=_sql(argument.type),
+                input=each.name or str(position),
+                expected=sql_type(each.type),
+                got=sql_type(argument.type),
                 sql=argument.sql,
                 uri=self.model.uri,
             )
@@ -201,11 +221,11 @@ class _Call:
     def _same(self, left: str | None, right: str | None) -> bool:
         if left is None or right is None:
             return False
-        return left == right if self.case_sensitive else left.casefold() == right.casefold()
+        return left == right if self.case_sensitive else _alike(left, right)
 
     def _missing(self, missing: Sequence[Input]) -> PredictError:
         noun = "the input" if len(missing) == 1 else "the inputs"
-        names = ", ".join(f"`{each.name}` ({_sql(each.type)})" for each in missing)
+        names = ", ".join(f"`{each.name}` ({sql_type(each.type)})" for each in missing)
         return ColumnMissingError(
             call=str(self.reference),
             missing=f"{noun} {names}",
@@ -216,19 +236,19 @@ class _Call:
 
     def _expected(self) -> str:
         return ", ".join(
-            f"{each.name or position} {_sql(each.type)}{'' if each.required else ' (optional)'}"
+            f"{each.name or position} {sql_type(each.type)}{'' if each.required else ' (optional)'}"
             for position, each in enumerate(self.inputs, 1)
         )
 
     def _got(self) -> str:
         if not self.arguments:
             return "no arguments"
-        return ", ".join(f"{argument.name or argument.sql} {_sql(argument.type)}" for argument in self.arguments)
+        return ", ".join(f"{argument.name or argument.sql} {sql_type(argument.type)}" for argument in self.arguments)
 
 
 def _counted(listed: str, count: int) -> str:
     return f"{count} ({listed})" if count else listed
 
 
-def _sql(kind: T.DataType) -> str:
-    return kind.simpleString().upper()
+def _alike(left: str, right: str | None) -> bool:
+    return right is not None and left.casefold() == right.casefold()

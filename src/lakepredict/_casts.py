@@ -1,8 +1,8 @@
 """Which Spark type may become which without a possible loss: one table; pure.
 
-The table is Spark's own up-cast rule (``Cast.canUpCast``) with two differences: decimals may become floating
-point, as every integer may, and nothing but a string becomes a string, because ``1.0`` would silently turn
-into the unknown category ``'1.0'``.
+Integers and decimals may become floating point, as Spark SQL itself lets them, and dates the first instant of their
+day. Nothing but a string becomes a string, though Spark would allow it: ``1.0`` would silently turn into the unknown
+category ``'1.0'``.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from lakepredict import _signature
+from lakepredict._sql import literal
 from lakepredict.errors import (
     AliasNotFoundError,
     ArgumentInvalidError,
@@ -29,7 +30,9 @@ from lakepredict.errors import (
     VersionNotFoundError,
 )
 
-_NOT_FOUND = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+_NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+"""What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
+
 _LISTED = 20
 """How many names an error message lists at most."""
 
@@ -64,15 +67,15 @@ class ModelReference:
         return cls(name, _parse_version(version))
 
     def __str__(self) -> str:
-        version = self.version if isinstance(self.version, int) else f"'{self.version}'"
-        return f"PREDICT('{self.name}', {version}, ...)"
+        version = self.version if isinstance(self.version, int) else literal(self.version)
+        return f"PREDICT({literal(self.name)}, {version}, ...)"
 
 
 def _parse_version(version: object) -> int | str:
-    text = version.strip().removeprefix("@") if isinstance(version, str) else ""
+    text = version.strip().removeprefix("@").strip() if isinstance(version, str) else ""
     if text.isascii() and text.isdigit():
         version = int(text)
-    if isinstance(version, int) and not isinstance(version, bool) and version > 0:
+    if isinstance(version, int) and not isinstance(version, bool) and 0 < version < 2**31:
         return version
     if text and not text.isdigit():
         return text
@@ -166,12 +169,12 @@ def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
 
 def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowException) -> Exception | None:
     """The error that says what is missing and what there is instead, or None if something else is wrong."""
-    if exc.error_code != _NOT_FOUND and "not found" not in str(exc).lower():
+    if exc.error_code not in _NOT_FOUND and "not found" not in str(exc).lower():
         return None
     try:
         model = client.get_registered_model(reference.name)
     except MlflowException as model_exc:
-        if model_exc.error_code != _NOT_FOUND:
+        if model_exc.error_code not in _NOT_FOUND:
             return None
         return _model_missing(client, reference)
     versions = _versions(client, reference.name)
@@ -181,8 +184,10 @@ def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowExcep
 
 
 def _versions(client: MlflowClient, name: str) -> list[int]:
-    quoted = name.replace("'", "''")
-    return sorted(int(each.version) for each in client.search_model_versions(f"name = '{quoted}'"))
+    # MLflow's filters have no escape; it is the answer that decides.
+    mark = '"' if "'" in name else "'"
+    found = client.search_model_versions(f"name = {mark}{name}{mark}")
+    return sorted(int(each.version) for each in found if each.name == name)
 
 
 def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotFoundError:
@@ -229,19 +234,25 @@ def _identity(found: ModelVersion) -> tuple[str, ...]:
     return mlflow.get_registry_uri(), found.name, str(found.version), str(found.creation_timestamp)
 
 
+def download_uri(name: str, version: int) -> str:
+    """Where the files of a version are; unlike ``models:/name/version`` it takes every name that a model can have."""
+    return str(MlflowClient().get_model_version_download_uri(name, str(version)))
+
+
 _mlmodels: dict[tuple[str, ...], Model] = {}
-"""The MLmodel files read so far; those without a signature are read again, since one can be added to them."""
+"""The MLmodel files read so far; those without a whole signature are read again, since one can be added."""
 
 
 def _read_mlmodel(reference: ModelReference, found: ModelVersion) -> Model:
     identity = _identity(found)
     if identity not in _mlmodels:
-        uri = f"models:/{found.name}/{found.version}"
         try:
-            model = Model.load(uri)
-        except (MlflowException, OSError) as exc:
-            raise ModelUnreadableError(call=str(reference), source=uri, reason=first_line(exc)) from exc
-        if model.signature is None:
+            model = Model.load(download_uri(found.name, int(found.version)))
+            signature = model.signature
+        except Exception as exc:  # a damaged file fails in as many ways as YAML and JSON have
+            source = f"models:/{found.name}/{found.version}"
+            raise ModelUnreadableError(call=str(reference), source=source, reason=first_line(exc)) from exc
+        if signature is None or not signature.inputs or not signature.outputs:
             return model
         _mlmodels[identity] = model
     return _mlmodels[identity]
@@ -269,10 +280,15 @@ def _read_signature(reference: ModelReference, model: Model, source: str) -> _si
 
 def registry_address() -> str:
     """The registry's URI without user name, password and query, fit to be shown."""
-    address = mlflow.get_registry_uri().partition("?")[0]
-    return re.sub(r"//[^/@]*@", "//", address)
+    return _without_password(mlflow.get_registry_uri()).partition("?")[0]
+
+
+def _without_password(text: str) -> str:
+    """Addresses without user and password; in a database's address a password may have any character."""
+    text = re.sub(r"\b(https?://)[^/\s]*@", r"\1", text)
+    return re.sub(r"\b(?!https?:)([a-z][\w+.-]*://)\S*@", r"\1", text)
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of an error's text, which is what fits into another message."""
-    return str(exc).strip().split("\n", 1)[0] or type(exc).__name__
+    """The first line of an error's text, which is what fits into another message, without passwords."""
+    return _without_password(str(exc).strip().split("\n", 1)[0]) or type(exc).__name__

@@ -77,11 +77,13 @@ class Signature:
         inputs: the model's inputs in the order of the signature.
         result: the Spark type of ``PREDICT``: that of the single output, or a STRUCT of several.
         tensor: whether the model takes one tensor instead of named columns.
+        vector: whether that tensor has no second dimension: one value per row, not a row of one value.
     """
 
     inputs: tuple[Input, ...]
     result: T.DataType
     tensor: bool = False
+    vector: bool = False
 
 
 def read_signature(signature: ModelSignature) -> Signature:
@@ -96,6 +98,7 @@ def read_signature(signature: ModelSignature) -> Signature:
         inputs=_tensor_inputs(inputs.inputs[0]) if tensor else tuple(_input(spec) for spec in inputs),
         result=_result_type(signature.outputs),
         tensor=tensor,
+        vector=tensor and len(inputs.inputs[0].shape) == 1,
     )
 
 

@@ -19,10 +19,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakepredict._arrow import to_arrow, to_numpy, to_tensor
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Predict = Callable[[Any], Any]
+
+
+class ModelLoadError(RuntimeError):
+    """The model cannot be loaded in this process."""
 
 
 class PackedModel:
@@ -43,9 +49,19 @@ class PackedModel:
         return PackedModel, (pickle.PickleBuffer(self._archive), self.digest, self.label)
 
     def predict(self, data: Any) -> Any:
-        """Score one batch; the first call of a process loads the model."""
+        """Score one batch; the first call of a process loads the model.
+
+        Raises:
+            ModelLoadError: it cannot be loaded.
+        """
         if self._predict is None:
-            self._predict = _load(self._unpacked())
+            try:
+                self._predict = _load(self._unpacked())
+            except Exception as exc:
+                raise ModelLoadError(
+                    f"[PREDICT_MODEL_UNLOADABLE] {self.label} cannot be loaded in a Python worker:"
+                    f" {type(exc).__name__}: {exc}"
+                ) from exc
             self._archive = None
         return self._predict(data)
 
@@ -98,9 +114,10 @@ class Scorer:
     Attributes:
         model: the broadcast model.
         names: the inputs' names, in the order of the arrays; None in each place for a tensor.
-        tensor: the NumPy type of the one matrix that the model takes, or None if it takes a data frame.
+        tensor: the NumPy type of the one array that the model takes, or None if it takes a data frame.
         result: the Arrow type of the predictions.
         timezone: the session's time zone; models see and give timestamps as its wall-clock time.
+        vector: whether the model's array has one value per row instead of a row of values.
     """
 
     model: Shipped
@@ -108,6 +125,7 @@ class Scorer:
     tensor: str | None
     result: pa.DataType
     timezone: str
+    vector: bool = False
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
         """Score a batch.
@@ -119,6 +137,8 @@ class Scorer:
         usable = _all_valid([each for each in columns if not _may_be_missing(each.type)], len(columns[0]))
         try:
             return self._score(columns, usable)
+        except ModelLoadError:
+            raise
         except Exception:
             complete = pc.and_(usable, _all_present(columns))
             if complete.equals(usable):
@@ -135,6 +155,8 @@ class Scorer:
         label = self.model.value.label
         try:
             predictions = self.model.value.predict(data)
+        except ModelLoadError:
+            raise
         except Exception as exc:
             raise RuntimeError(
                 f"[PREDICT_MODEL_FAILED] {label} failed on a batch of {count} rows: {type(exc).__name__}: {exc}"
@@ -154,7 +176,8 @@ class Scorer:
 
         if len(columns) == 1 and pa.types.is_list(columns[0].type):
             return np.array(columns[0].to_pylist(), dtype=self.tensor)
-        return np.column_stack([to_numpy(each, self.timezone) for each in columns]).astype(self.tensor)
+        arrays = [to_tensor(each, str(self.tensor), self.timezone) for each in columns]
+        return arrays[0] if self.vector else np.column_stack(arrays)
 
 
 def _may_be_missing(kind: pa.DataType) -> bool:
@@ -182,98 +205,3 @@ def _spread(found: pa.Array, scored: pa.BooleanArray) -> pa.Array:
     """Put predictions back to the rows they belong to, NULL elsewhere."""
     places = pc.subtract(pc.cumulative_sum(scored.cast(pa.int64())), 1)
     return found.take(pc.if_else(scored, places, pa.scalar(None, pa.int64())))
-
-
-def to_numpy(column: pa.Array, timezone: str) -> Any:
-    """A column as models take it; its NumPy type depends on the Arrow type alone, never on the values.
-
-    Floats have NaN for NULL, objects None, timestamps NaT; timestamps are naive, in ``timezone``.
-    """
-    if pa.types.is_nested(column.type):
-        import numpy as np
-
-        values = np.empty(len(column), dtype=object)
-        values[:] = column.to_pylist()
-        return values
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        column = pc.local_timestamp(column.cast(pa.timestamp("us", timezone)))
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    return column.to_numpy(zero_copy_only=False)
-
-
-def to_arrow(predictions: Any, kind: pa.DataType, rows: int, timezone: str, label: str) -> pa.Array:
-    """A model's output as an Arrow array of exactly ``kind``.
-
-    Raises:
-        ValueError: the number of rows or columns is wrong, or a value does not fit.
-    """
-    if pa.types.is_struct(kind):
-        fields = list(kind)
-        columns = _columns(predictions, fields, label)
-        arrays = [
-            to_arrow(column, field.type, rows, timezone, label) for column, field in zip(columns, fields, strict=True)
-        ]
-        return pa.StructArray.from_arrays(arrays, fields=fields)
-    values = _single(predictions, label)
-    if len(values) != rows:
-        raise ValueError(f"[PREDICT_RESULT_INVALID] {label} gave {len(values)} predictions for {rows} rows.")
-    try:
-        return _array(values, kind, timezone)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as exc:
-        raise ValueError(
-            f"[PREDICT_RESULT_INVALID] {label} gave a value that does not fit its result type {kind}: {exc}"
-        ) from exc
-
-
-def _columns(predictions: Any, fields: Sequence[pa.Field], label: str) -> list[Any]:
-    """The outputs of a model that has several: by name where it names them, else by position."""
-    names = [field.name for field in fields]
-    if isinstance(predictions, dict) or hasattr(predictions, "columns"):
-        given = [str(name) for name in (predictions if isinstance(predictions, dict) else predictions.columns)]
-        if set(names) <= set(given):
-            return [predictions[name] for name in names]
-    else:
-        given = [str(position) for position in range(_width(predictions))]
-    if len(given) != len(names):
-        raise ValueError(
-            f"[PREDICT_RESULT_INVALID] {label} gave {len(given)} columns ({', '.join(given)}) where its"
-            f" signature has {len(names)} ({', '.join(names)})."
-        )
-    if hasattr(predictions, "iloc"):
-        return [predictions.iloc[:, position] for position in range(len(names))]
-    if isinstance(predictions, dict):
-        return list(predictions.values())
-    return [predictions[:, position] for position in range(len(names))]
-
-
-def _width(predictions: Any) -> int:
-    shape: tuple[int, ...] = getattr(predictions, "shape", ())
-    return shape[1] if len(shape) == 2 else 1
-
-
-def _single(predictions: Any, label: str) -> Any:
-    """The one output of a model, freed from the frame, the dict or the (n, 1) matrix around it."""
-    if isinstance(predictions, dict) and len(predictions) == 1:
-        return _single(next(iter(predictions.values())), label)
-    if hasattr(predictions, "columns"):
-        if len(predictions.columns) != 1:
-            raise ValueError(
-                f"[PREDICT_RESULT_INVALID] {label} gave {len(predictions.columns)} columns"
-                f" ({', '.join(map(str, predictions.columns))}) where its signature has one."
-            )
-        return predictions.iloc[:, 0]
-    return predictions
-
-
-def _array(values: Any, kind: pa.DataType, timezone: str) -> pa.Array:
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    if pa.types.is_timestamp(kind):
-        naive = pa.array(values, pa.timestamp("us"))
-        return pc.assume_timezone(naive, timezone).cast(kind)
-    if getattr(values, "ndim", 1) == 2 and not pa.types.is_nested(kind) and values.shape[1] == 1:
-        values = values[:, 0]
-    if getattr(values, "ndim", 1) > 1:
-        values = values.tolist()
-    return pa.array(values, kind)

@@ -143,12 +143,10 @@ class ArgumentCountError(PredictError):
     condition = "PREDICT_ARGUMENT_COUNT"
     sqlstate = "42605"
     template = (
-        "<call> takes its inputs by position here, since not every argument has a name, and their number"
-        " does not fit.\n"
+        "<call>: the number of arguments does not fit the model's inputs, which are taken by position here, <reason>.\n"
         "  expected: <expected>\n"
         "  got:      <got>\n"
-        "  hint: pass one argument for each input in this order, or pass * (or name => expression) to bind"
-        " by name."
+        "  hint: <hint>"
     )
 
 
@@ -240,7 +238,7 @@ class SignatureUnsupportedError(PredictError):
         "<call>: the model's signature cannot be expressed in SQL.\n"
         "  expected: <expected>\n"
         "  got:      <got>\n"
-        "  hint: log the model with a signature of these types."
+        "  hint: log the model with a signature of other types."
     )
 
 

@@ -53,12 +53,17 @@ def run_on_table(experiment: str, name: str, *, table: str, version: int, data: 
         version: the Delta version of the table that ``data`` was read at.
         data: the rows that are learnt from.
     """
-    mlflow.set_experiment(experiment)
-    with mlflow.start_run(run_name=name) as run:
+    with mlflow.start_run(experiment_id=_experiment_id(experiment), run_name=name) as run:
         dataset = from_spark(data, table_name=table, version=str(version), name=table)
         mlflow.log_input(dataset, context="training")
         mlflow.set_tags({"lakepredict.table": table, "lakepredict.table_version": str(version)})
         yield run
+
+
+def _experiment_id(name: str) -> str:
+    """The id of an experiment, which is made if it does not exist; the program's active experiment stays as it is."""
+    known = mlflow.get_experiment_by_name(name)
+    return known.experiment_id if known else mlflow.create_experiment(name)
 
 
 def forecast_errors(actual: pd.Series[float], forecast: pd.Series[float]) -> dict[str, float]:

@@ -271,12 +271,6 @@ def test_explicit_names_and_optional_inputs():
     assert expected == places(resolved, expression("18"), named("plan", STRING))
 
 
-by_name_with_explicit = pytest.mark.xfail(
-    strict=True, reason="one name => expression makes columns with names bind by position"
-)
-
-
-@by_name_with_explicit
 def test_columns_and_explicit_names_in_any_order():
     """Columns and explicit names that together cover the inputs bind by name, in any order."""
     expected = {"age": 1, "tenure": 0, "plan": 2}
@@ -284,7 +278,6 @@ def test_columns_and_explicit_names_in_any_order():
     assert expected == places(CHURN, column("tenure", LONG), column("age"), named("plan", STRING))
 
 
-@by_name_with_explicit
 def test_surplus_columns_and_explicit_names():
     """Columns and explicit names that together cover the inputs bind by name, with surplus ignored."""
     expected = {"age": 1, "tenure": 2, "plan": 3}
@@ -561,7 +554,6 @@ def test_text(golden, name, error, resolved, arguments):
     golden(f"errors/predict_{name}.txt", message)
 
 
-@pytest.mark.xfail(strict=True, reason="the names of fields are written in capitals, so the CAST changes them")
 def test_fields_in_a_type():
     """The CAST that a text advises has the names of fields as they are."""
     resolved = model(Input("history", T.ArrayType(struct(week=LONG))))
@@ -570,7 +562,6 @@ def test_fields_in_a_type():
     assert "write CAST(history AS ARRAY<STRUCT<week" in message
 
 
-@pytest.mark.xfail(strict=True, reason="all columns of a matrix are equal, so the first one is named")
 def test_place_in_a_matrix():
     """An argument of a wrong type for a model of a matrix is named by its place."""
     message = refusal(TypeUnsafeError, MATRIX, column("a", FLOAT), column("b", FLOAT), column("c", STRING))
@@ -578,7 +569,6 @@ def test_place_in_a_matrix():
     assert "`c` cannot become the input `3`" in message
 
 
-@pytest.mark.xfail(strict=True, reason="the text blames arguments without names, and advises to bind by name")
 def test_count_for_a_matrix():
     """A wrong number of columns for a model of a matrix is not put down to arguments without names."""
     message = refusal(ArgumentCountError, MATRIX, column("a", FLOAT), column("b", FLOAT))
@@ -587,7 +577,6 @@ def test_count_for_a_matrix():
     assert "to bind by name" not in message
 
 
-@pytest.mark.xfail(strict=True, reason="such a call binds to nothing, and fails only in the Python worker")
 @pytest.mark.parametrize("arguments", [[], [column("id")], [column("id"), column("size")]], ids=len)
 def test_no_input_bound(arguments):
     """A call that feeds none of a model's inputs is refused, also where all of them are optional."""

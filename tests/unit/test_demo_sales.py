@@ -24,9 +24,7 @@ ROW = {
     "CPI": "211.0963582",
     "Unemployment": "8.106",
 }
-needs_real_file = pytest.mark.skipif(
-    not REAL_FILE.exists(), reason="../shared/data has no walmart_weekly_sales.csv"
-)
+needs_real_file = pytest.mark.skipif(not REAL_FILE.exists(), reason="../shared/data has no walmart_weekly_sales.csv")
 
 
 def line(**changes: str) -> str:
@@ -253,10 +251,7 @@ def test_empty_value(tmp_path, column):
     """An empty value is refused in every column."""
     message = refusal(tmp_path, f"{HEADER}\n{line(**{column: ''})}")
 
-    assert (
-        f"[DATA_FILE_INVALID] sales.csv, line 2, column {column}: the value is missing."
-        == message.splitlines()[0]
-    )
+    assert f"[DATA_FILE_INVALID] sales.csv, line 2, column {column}: the value is missing." == message.splitlines()[0]
 
 
 def test_bad_value_is_shown(tmp_path):
@@ -336,9 +331,7 @@ def test_largest_store(tmp_path):
 
 def test_line_after_values_with_line_breaks(tmp_path):
     """Lines are counted as an editor counts them, also after values with line breaks and empty lines."""
-    content = (
-        f'{HEADER},Note\n{line()},"one\ntwo\r\nthree"\n\n{line(Date="12-02-2010", CPI="x")},"four\nfive"\n'
-    )
+    content = f'{HEADER},Note\n{line()},"one\ntwo\r\nthree"\n\n{line(Date="12-02-2010", CPI="x")},"four\nfive"\n'
 
     assert "sales.csv, line 6, column CPI:" in refusal(tmp_path, content)
 
@@ -365,9 +358,7 @@ def test_dates_that_are_not_whole_weeks_apart(tmp_path):
         "  got:      '02-05-2010', a Sunday\n"
         "  hint: give each week by its last day, and write the day before the month, or use ISO dates."
     )
-    content = "\n".join(
-        [HEADER, line(Date="12-02-2010"), line(Date="05-02-2010"), line(Store="2", Date="02-05-2010")]
-    )
+    content = "\n".join([HEADER, line(Date="12-02-2010"), line(Date="05-02-2010"), line(Store="2", Date="02-05-2010")])
 
     assert expected == refusal(tmp_path, content)
 
@@ -382,9 +373,7 @@ def test_bytes_that_are_not_utf8(tmp_path, line_end, mark):
         "  got:      b'\\xfc'\n"
         "  hint: save the file as UTF-8."
     )
-    content = mark + line_end.join([HEADER, "Zür", "Zürich", ""]).encode().replace(
-        "Züri".encode(), b"Z\xfcri"
-    )
+    content = mark + line_end.join([HEADER, "Zür", "Zürich", ""]).encode().replace("Züri".encode(), b"Z\xfcri")
 
     assert expected == refusal(tmp_path, content)
 
@@ -578,12 +567,8 @@ def test_last_year_is_a_fair_but_beatable_forecast(generated):
     """The same week of last year is a few percent wrong; carrying over the last weeks' growth is less so."""
     sales = by_store(generated)
     actual, last_year = sales[:, -8:], sales[:, -60:-52]
-    growth = np.stack(
-        [sales[:, -8 - lag : -lag] / sales[:, -60 - lag : -52 - lag] for lag in range(1, 5)]
-    ).mean(axis=0)
-    wrong, better = (
-        np.abs(actual - forecast).sum() / actual.sum() for forecast in (last_year, last_year * growth)
-    )
+    growth = np.stack([sales[:, -8 - lag : -lag] / sales[:, -60 - lag : -52 - lag] for lag in range(1, 5)]).mean(axis=0)
+    wrong, better = (np.abs(actual - forecast).sum() / actual.sum() for forecast in (last_year, last_year * growth))
 
     assert 0.05 < wrong < 0.08
     assert better < 0.85 * wrong

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -216,22 +219,33 @@ def _show_forecast(console: Console, forecast: DataFrame) -> None:
 
 
 def _show_next_steps(console: Console, folder: Folder) -> None:
-    path = shlex.quote(folder.root)
+    root = Path(folder.root)
+    shown = root.relative_to(Path.cwd()) if folder.local and root.is_relative_to(Path.cwd()) else root
+    where = (
+        "" if str(shown) == "lakehouse" else f" --lakehouse {shlex.quote(str(shown) if folder.local else folder.root)}"
+    )
+    query = f"SELECT * FROM {FORECAST_TABLE} ORDER BY forecast DESC LIMIT 10"
     console.print("\n[bold]What to do next[/bold]")
     for what, how in (
         ("the tables are in", folder.tables),
         ("look at the runs", runs_hint(mlflow.get_tracking_uri())),
-        (
-            "query the forecast",
-            f'lakepredict sql --lakehouse {path} "SELECT * FROM {FORECAST_TABLE} ORDER BY forecast DESC LIMIT 10"',
-        ),
+        ("query the forecast", f'{program("lakepredict")} sql{where} "{query}"'),
     ):
         console.print(f"  {what}:", highlight=False)
-        console.print(f"    {how}", highlight=False, soft_wrap=True)
+        console.print(f"    {how}", highlight=False, soft_wrap=True, markup=False)
 
 
 def runs_hint(tracking_uri: str) -> str:
     """How to open MLflow's UI on the runs: a server has one; for a store of files it is started."""
     if tracking_uri.startswith(("http://", "https://")):
         return tracking_uri
-    return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
+    return f"{program('mlflow')} ui --backend-store-uri {shlex.quote(tracking_uri)}"
+
+
+def program(name: str) -> str:
+    """How to call a command of this environment from here: by name where the shell finds it, else by path."""
+    if shutil.which(name):
+        return name
+    path = Path(sys.executable).with_name(name)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return shlex.quote(str(shown))

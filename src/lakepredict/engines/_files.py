@@ -7,7 +7,7 @@ from pathlib import Path
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
-from lakepredict._registry import ModelReference, ResolvedModel, first_line
+from lakepredict._registry import ModelReference, ResolvedModel, download_uri, first_line
 from lakepredict.errors import ModelUnreadableError
 
 
@@ -18,6 +18,6 @@ def fetch(reference: ModelReference, model: ResolvedModel, directory: str) -> Pa
         ModelUnreadableError: they cannot be read from the artifact store.
     """
     try:
-        return Path(download_artifacts(artifact_uri=model.uri, dst_path=directory))
+        return Path(download_artifacts(artifact_uri=download_uri(model.name, model.version), dst_path=directory))
     except (MlflowException, OSError) as exc:
         raise ModelUnreadableError(call=str(reference), source=model.uri, reason=first_line(exc)) from exc

@@ -36,6 +36,7 @@ def build(context: SparkContext, reference: ModelReference, binding: Binding, *,
         tensor=tensor,
         result=to_arrow_type(model.signature.result, timezone="UTC"),
         timezone=timezone,
+        vector=model.signature.vector,
     )
     return PythonFunction(scorer, f"predict[{model.name} v{model.version}]", model.signature.result)
 

@@ -24,6 +24,7 @@ from lakepredict import _jvm
 from lakepredict._binding import Binding
 from lakepredict._casts import is_safe
 from lakepredict._registry import ModelReference
+from lakepredict._sql import quoted, sql_type
 from lakepredict.engines._files import fetch
 from lakepredict.errors import ModelUnsupportedError
 
@@ -74,7 +75,7 @@ def _with_vectors(inputs: DataFrame) -> DataFrame:
     """Spark ML takes vectors where MLflow's signature has arrays of double."""
     vector_like = T.ArrayType(T.DoubleType())
     columns = [
-        array_to_vector(F.col(_quoted(field.name))).alias(field.name) if field.dataType == vector_like else field.name
+        array_to_vector(F.col(quoted(field.name))).alias(field.name) if field.dataType == vector_like else field.name
         for field in inputs.schema
     ]
     return inputs.select(*columns)
@@ -96,13 +97,13 @@ def _output(
     reference: ModelReference, binding: Binding, transformed: DataFrame, name: str, wanted: T.DataType
 ) -> Column:
     if name not in transformed.columns:
-        raise _output_error(reference, binding, f"{name} {_sql(wanted)}", ", ".join(transformed.columns))
+        raise _output_error(reference, binding, f"{name} {sql_type(wanted)}", ", ".join(transformed.columns))
     given = transformed.schema[name].dataType
-    column = F.col(_quoted(name))
+    column = F.col(quoted(name))
     if isinstance(given, VectorUDT):
         given, column = T.ArrayType(T.DoubleType()), vector_to_array(column)
     if not is_safe(given, wanted):
-        raise _output_error(reference, binding, f"{name} {_sql(wanted)}", f"{name} {_sql(given)}")
+        raise _output_error(reference, binding, f"{name} {sql_type(wanted)}", f"{name} {sql_type(given)}")
     return column.cast(wanted)
 
 
@@ -118,7 +119,7 @@ def _output_error(reference: ModelReference, binding: Binding, expected: str, go
 def _unless_missing(inputs: DataFrame, guarded: list[str], outputs: Column) -> Column:
     missing = F.lit(False)
     for name in guarded:
-        column = F.col(_quoted(name))
+        column = F.col(quoted(name))
         missing = missing | column.isNull()
         if isinstance(inputs.schema[name].dataType, (T.FloatType, T.DoubleType)):
             missing = missing | F.isnan(column)
@@ -156,11 +157,3 @@ def _input_columns(stage: Transformer) -> Iterator[str]:
         if stage.hasParam(name) and stage.isDefined(name):
             value = stage.getOrDefault(name)
             yield from [value] if isinstance(value, str) else value
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _sql(kind: T.DataType) -> str:
-    return str(kind.simpleString()).upper()
