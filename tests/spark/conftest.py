@@ -66,7 +66,9 @@ def register_model(
     schema = Schema([ColSpec(kind, column) for column, kind in inputs.items()])
     signature = ModelSignature(schema, Schema([ColSpec(output)])) if output else None
     with mlflow.start_run():
-        info = mlflow.sklearn.log_model(model, name="model", signature=signature, registered_model_name=name)
+        info = mlflow.sklearn.log_model(
+            model, name="model", signature=signature, registered_model_name=name, pip_requirements=["scikit-learn"]
+        )
     return int(info.registered_model_version)
 
 
