@@ -105,10 +105,15 @@ def require_usable(spark: object) -> None:
             got="a session whose SparkContext was stopped",
             hint="start a new one with lakepredict.spark_session().",
         )
-    _require_version(spark.version)
+    require_version(spark.version)
 
 
-def _require_version(version: str) -> None:
+def require_version(version: str) -> None:
+    """Refuse a Spark older than 4.1.
+
+    Raises:
+        SparkVersionError: it is.
+    """
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < OLDEST_SPARK:
         raise SparkVersionError(

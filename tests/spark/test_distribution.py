@@ -1,0 +1,78 @@
+"""How a model gets to the workers: shipped once, loaded once per process, called once per row."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+from pyspark.sql import SparkSession
+
+EVENTS = Path(tempfile.gettempdir(), "counting")
+
+
+@pytest.fixture(scope="module")
+def counting(spark: SparkSession) -> None:
+    """The registered model ``counting``."""
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("models") / "counting.py"),
+            signature=ModelSignature(Schema([ColSpec("double", "x")]), Schema([ColSpec("double")])),
+            pip_requirements=["mlflow"],
+            registered_model_name="counting",
+        )
+
+
+@pytest.fixture
+def events(counting: None) -> Iterator[Path]:
+    """Where the model leaves a file for each event; empty at first."""
+    EVENTS.mkdir(exist_ok=True)
+    for each in EVENTS.iterdir():
+        each.unlink()
+    yield EVENTS
+    for each in EVENTS.iterdir():
+        each.unlink()
+
+
+def told(events: Path, what: str) -> list[tuple[int, int]]:
+    """The process and the number of rows of each event."""
+    names = [name.split("-") for name in os.listdir(events)]
+    return [(int(process), int(count)) for kind, process, count, _ in names if kind == what]
+
+
+def test_model_is_loaded_once_in_each_worker_process(spark: SparkSession, events: Path) -> None:
+    """Many tasks of several queries load the model no more than once in each worker process, never in the driver."""
+    for _ in range(3):
+        spark.sql("SELECT sum(PREDICT('counting', 1, double(id))) FROM range(0, 1000, 1, 8)").collect()
+    loads = Counter(process for process, _ in told(events, "load"))
+    callers = {process for process, _ in told(events, "call")}
+
+    assert set(loads.values()) <= {1}
+    assert os.getpid() not in callers
+    assert len(told(events, "call")) >= 24
+
+
+def test_model_sees_each_row_once(spark: SparkSession, events: Path) -> None:
+    """A call written twice in one SELECT is computed once."""
+    query = (
+        "SELECT PREDICT('counting', 1, double(id)) AS a, PREDICT('counting', 1, double(id)) + 1 AS b FROM range(100)"
+    )
+    spark.sql(query).collect()
+
+    assert sum(count for _, count in told(events, "call")) == 100
+
+
+def test_model_never_sees_an_empty_partition(spark: SparkSession, events: Path) -> None:
+    """Partitions without rows do not call the model."""
+    spark.sql(
+        "SELECT PREDICT('counting', 1, x) FROM (SELECT double(id) AS x FROM range(0, 8, 1, 8) WHERE id = 3)"
+    ).collect()
+
+    assert [count for _, count in told(events, "call")] == [1]
