@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -33,11 +33,19 @@ class CallArgument:
 
 @dataclass(frozen=True)
 class Call:
-    """A PREDICT call while it is analysed, with the settings of the session that analyses it."""
+    """A PREDICT call while it is analysed, with the settings of the session that analyses it.
+
+    Attributes:
+        arguments: the arguments in the order of the call, ``*`` already expanded.
+        case_sensitive: the session's ``spark.sql.caseSensitive``.
+        timezone: the session's ``spark.sql.session.timeZone``.
+        memo: what calls of one query tell each other, so that all see one version of a model.
+    """
 
     arguments: tuple[CallArgument, ...]
     case_sensitive: bool
     timezone: str
+    memo: MutableMapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,16 @@ _BUILDER_CLASS = "org.lakepredict.FunctionBuilder"
 _BUILDER_SOURCE = """
 package org.lakepredict;
 
+import java.util.function.Function;
 import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
+import org.apache.spark.sql.internal.SQLConf;
 
 public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
-  private java.util.function.Function python;
+  private static final ThreadLocal LAST = new ThreadLocal();
+  private Function python;
 
-  public FunctionBuilder calling(java.util.function.Function function) {
+  public FunctionBuilder calling(Function function) {
     python = function;
     return this;
   }
@@ -68,8 +72,19 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   }
 
   public Object apply(Object arguments) {
-    Object result = python.apply(arguments);
+    Object result = python.apply(new Object[] {arguments, SQLConf.get(), memo()});
     return result instanceof Throwable ? new scala.util.Failure((Throwable) result).get() : result;
+  }
+
+  // One map for each analysis of a query: its relation cache is shared with the views in it, and with no other.
+  private static Object memo() {
+    Object query = AnalysisContext.get().relationCache();
+    Object[] last = (Object[]) LAST.get();
+    if (last == null || ((java.lang.ref.WeakReference) last[0]).get() != query) {
+      last = new Object[] {new java.lang.ref.WeakReference(query), new java.util.HashMap()};
+      LAST.set(last);
+    }
+    return last[1];
   }
 }
 """
@@ -227,7 +242,7 @@ def new_udf(function: PythonFunction) -> UserDefinedFunction:
 def register_function(
     spark: SparkSession,
     name: str,
-    build: Callable[[Call], Splice],
+    build: Callable[[Call], Splice | int],
     *,
     usage: str,
     arguments: str,
@@ -235,7 +250,8 @@ def register_function(
 ) -> None:
     """Make ``name`` a built-in SQL function of this application whose calls are built by ``build``.
 
-    ``build`` runs on the driver each time a query with such a call is analysed. A :class:`PredictError` that
+    ``build`` runs on the driver each time a query with such a call is analysed; it gives what replaces the call, a
+    whole number for a constant BIGINT. A :class:`PredictError` that
     it raises reaches the user as an ``AnalysisException`` of the same condition. Registering a name again
     replaces the function.
     """
@@ -295,7 +311,7 @@ def _register_conditions(gateway: _Gateway) -> None:
 class _PythonBuilder:
     """The Python half of a function builder; implements ``java.util.function.Function``."""
 
-    def __init__(self, gateway: _Gateway, java: Any, build: Callable[[Call], Splice]) -> None:
+    def __init__(self, gateway: _Gateway, java: Any, build: Callable[[Call], Splice | int]) -> None:
         self._gateway = gateway
         self._java = java
         self._build = build
@@ -303,11 +319,11 @@ class _PythonBuilder:
     class Java:
         implements = ("java.util.function.Function",)
 
-    def apply(self, children: Any) -> Any:
+    def apply(self, given: Any) -> Any:
         """Called by the analyzer; returns the expression to splice in, or the exception to throw."""
         try:
-            expressions = _items(children)
-            call = self._read_call(expressions)
+            expressions = _items(given[0])
+            call = self._read_call(expressions, given[1], given[2])
             return self._expression(self._build(call), expressions, call.timezone)
         except PredictError as exc:
             return self._error(exc)
@@ -317,15 +333,17 @@ class _PythonBuilder:
             _log.exception("PREDICT failed while a query was analysed")
             return self._error(PredictInternalError(reason=f"{type(exc).__name__}: {exc}"))
 
-    def _read_call(self, expressions: Sequence[Any]) -> Call:
-        conf = self._gateway("org.apache.spark.sql.internal.SQLConf").get()
+    def _read_call(self, expressions: Sequence[Any], conf: Any, memo: Any) -> Call:
         return Call(
             arguments=tuple(_read_argument(self._gateway, each) for each in expressions),
             case_sensitive=conf.caseSensitiveAnalysis(),
             timezone=conf.sessionLocalTimeZone(),
+            memo=memo,
         )
 
-    def _expression(self, splice: Splice, expressions: Sequence[Any], timezone: str) -> Any:
+    def _expression(self, splice: Splice | int, expressions: Sequence[Any], timezone: str) -> Any:
+        if isinstance(splice, int):
+            return self._gateway("catalyst.parser.CatalystSqlParser")().parseExpression(f"{splice}L")
         inputs = [self._feed(feed, expressions[feed.source[0]], timezone) for feed in splice.feeds]
         if isinstance(splice.target, UserDefinedFunction):
             return splice.target._judf.builder(self._gateway.seq(inputs))

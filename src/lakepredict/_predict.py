@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from threading import Lock
 
+from mlflow.entities.model_registry import ModelVersion
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.udf import UserDefinedFunction
 
 from lakepredict import _binding, _jvm, _registry
 from lakepredict._call import Call, Feed, Splice
 from lakepredict.engines import pandas, sparkml
-from lakepredict.errors import ArgumentNotConstantError
+from lakepredict.errors import ArgumentInvalidError, ArgumentNotConstantError
 
 Target = UserDefinedFunction | DataFrame
 
@@ -53,8 +55,8 @@ def build(spark: SparkSession, targets: TargetCache, call: Call) -> Splice:
     Raises:
         PredictError: one of its kinds, if the call cannot be bound.
     """
-    reference = _read_reference(call)
-    model = _registry.resolve(reference)
+    reference = _read_reference(call, "PREDICT")
+    model = _registry.describe(reference, _find_once(call, reference))
     features = [
         _binding.Argument(each.type, each.name, each.explicit, each.sql, (position, None))
         for position, each in enumerate(call.arguments)
@@ -66,6 +68,36 @@ def build(spark: SparkSession, targets: TargetCache, call: Call) -> Splice:
     return Splice(target, tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs))
 
 
+def build_version(call: Call) -> int:
+    """The number of the version that a call names: ``PREDICT_VERSION(model, version)``.
+
+    Raises:
+        PredictError: one of its kinds, if there is no such version.
+    """
+    function = "PREDICT_VERSION"
+    if len(call.arguments) > _FEATURES_FROM:
+        raise ArgumentInvalidError(
+            argument="third argument",
+            function=function,
+            expected="PREDICT_VERSION(model, version)",
+            got=", ".join(argument.sql for argument in call.arguments),
+            hint="leave the columns out: PREDICT_VERSION('sales_forecast', 'champion').",
+        )
+    return int(_find_once(call, _read_reference(call, function)).version)
+
+
+def _find_once(call: Call, reference: _registry.ModelReference) -> ModelVersion:
+    """The version that the model and version of a call name in the whole of its query.
+
+    An alias may move between two calls of one query, so the first one's answer is the answer for all of them.
+    """
+    key = f"{reference.version!r} of {reference.name}"
+    known = call.memo.get(key)
+    found = _registry.find(reference if known is None else replace(reference, version=known))
+    call.memo[key] = int(found.version)
+    return found
+
+
 def _make_target(
     spark: SparkSession, reference: _registry.ModelReference, binding: _binding.Binding, timezone: str
 ) -> Target:
@@ -74,10 +106,10 @@ def _make_target(
     return _jvm.new_udf(pandas.build(spark.sparkContext, reference, binding, timezone=timezone))
 
 
-def _read_reference(call: Call) -> _registry.ModelReference:
-    values: list[object] = [None, None]
-    for position, (what, argument) in enumerate(zip(("model", "version"), call.arguments, strict=False)):
+def _read_reference(call: Call, function: str) -> _registry.ModelReference:
+    values: dict[str, object] = {"model": None, "version": None}
+    for what, argument in zip(values, call.arguments, strict=False):
         if not argument.constant:
-            raise ArgumentNotConstantError(argument=what, expression=argument.sql)
-        values[position] = argument.value()
-    return _registry.ModelReference.parse(*values)
+            raise ArgumentNotConstantError(argument=what, function=function, expression=argument.sql)
+        values[what] = argument.value()
+    return _registry.ModelReference.parse(values["model"], values["version"], function)

@@ -44,14 +44,16 @@ class ModelReference:
     Attributes:
         name: the registered model's name.
         version: a version number, an alias without its ``@``, or ``'latest'``.
+        function: the SQL function that the query calls.
     """
 
     name: str
     version: int | str
+    function: str = "PREDICT"
 
     @classmethod
-    def parse(cls, name: object, version: object) -> ModelReference:
-        """Read the two constants that a query gives.
+    def parse(cls, name: object, version: object, function: str = "PREDICT") -> ModelReference:
+        """Read the two constants that a query gives to ``function``.
 
         Raises:
             ArgumentInvalidError: the name is no non-empty string, or the version neither a positive
@@ -60,18 +62,19 @@ class ModelReference:
         if not isinstance(name, str) or not name.strip():
             raise ArgumentInvalidError(
                 argument="model",
+                function=function,
                 expected="the name of a registered model, as a STRING",
                 got=_shown(name),
                 hint="write the name in quotes: PREDICT('sales_forecast', 'champion', *).",
             )
-        return cls(name, _parse_version(version))
+        return cls(name, _parse_version(version, function), function)
 
     def __str__(self) -> str:
         version = self.version if isinstance(self.version, int) else literal(self.version)
-        return f"PREDICT({literal(self.name)}, {version}, ...)"
+        return f"{self.function}({literal(self.name)}, {version}, ...)"
 
 
-def _parse_version(version: object) -> int | str:
+def _parse_version(version: object, function: str) -> int | str:
     text = version.strip().removeprefix("@").strip() if isinstance(version, str) else ""
     if text.isascii() and text.isdigit():
         version = int(text)
@@ -81,6 +84,7 @@ def _parse_version(version: object) -> int | str:
         return text
     raise ArgumentInvalidError(
         argument="version",
+        function=function,
         expected="a version number, an alias, or 'latest'",
         got=_shown(version),
         hint="write 3, 'champion' or 'latest'.",
@@ -122,18 +126,34 @@ def resolve(reference: ModelReference) -> ResolvedModel:
     """Find the version that ``reference`` names, now, and read what its signature says.
 
     Raises:
+        PredictError: what :func:`find` and :func:`describe` raise.
+    """
+    return describe(reference, find(reference))
+
+
+def find(reference: ModelReference) -> ModelVersion:
+    """Find the version that ``reference`` names, now.
+
+    Raises:
         ModelNotFoundError, VersionNotFoundError, AliasNotFoundError: it does not exist; the message lists
             what does.
-        SignatureMissingError, SignatureUnsupportedError: it cannot be bound.
-        ModelUnreadableError: its files cannot be read.
         RegistryUnavailableError: the registry did not answer.
     """
     try:
-        found = _find(MlflowClient(), reference)
+        return _find(MlflowClient(), reference)
     except MlflowException as exc:
         raise RegistryUnavailableError(
             call=str(reference), registry=registry_address(), reason=first_line(exc)
         ) from exc
+
+
+def describe(reference: ModelReference, found: ModelVersion) -> ResolvedModel:
+    """Read what binding needs to know of a version.
+
+    Raises:
+        SignatureMissingError, SignatureUnsupportedError: it cannot be bound.
+        ModelUnreadableError: its files cannot be read.
+    """
     model = _read_mlmodel(reference, found)
     return ResolvedModel(
         name=found.name,

@@ -122,7 +122,7 @@ class ArgumentNotConstantError(PredictError):
     condition = "PREDICT_ARGUMENT_NOT_CONSTANT"
     sqlstate = "42K09"
     template = (
-        "The <argument> of PREDICT must be a constant, because the model is bound when the query is analysed.\n"
+        "The <argument> of <function> must be a constant, because the model is bound when the query is analysed.\n"
         "  expected: a literal or a parameter marker, for example PREDICT('sales_forecast', 'champion', *)\n"
         "  got:      <expression>\n"
         "  hint: write one PREDICT per model and choose between them with CASE."
@@ -134,7 +134,7 @@ class ArgumentInvalidError(PredictError):
 
     condition = "PREDICT_ARGUMENT_INVALID"
     sqlstate = "22023"
-    template = "The <argument> of PREDICT is not usable.\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
+    template = "The <argument> of <function> is not usable.\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
 
 
 class ArgumentCountError(PredictError):

@@ -9,31 +9,45 @@ from pyspark.sql import functions as F
 
 from lakepredict import _jvm, _predict
 
-_USAGE = (
-    "_FUNC_(model, version, cols...) - Scores each row with a version of a model in the MLflow registry."
-    " The result has the type of the model's output: a scalar for one output, a STRUCT for several."
-)
-_ARGUMENTS = """
+_MODELS_KEPT = 64
+"""How many bound models an application keeps, the least recently used going first."""
+
+_MODEL_AND_VERSION = """
     Arguments:
       * model - the name of a registered model; a constant STRING.
       * version - a version number, an alias such as 'champion', or 'latest'; a constant. It is resolved when
-          the query is analysed.
+          the query is analysed, once for all calls in the query."""
+_PREDICT = {
+    "usage": (
+        "_FUNC_(model, version, cols...) - Scores each row with a version of a model in the MLflow registry."
+        " The result has the type of the model's output: a scalar for one output, a STRUCT for several."
+    ),
+    "arguments": f"""{_MODEL_AND_VERSION}
       * cols - the inputs of the model. They bind by name if each has a name and together they cover the
           model's required inputs (pass * for a whole row; columns that the model does not know are ignored).
           Otherwise they bind by position, and there must be exactly one for each input.
-  """
-_EXAMPLES = """
+  """,
+    "examples": """
     Examples:
       > SELECT store, week, _FUNC_('sales_forecast', 'champion', *) AS forecast FROM next_week;
       > SELECT store FROM next_week WHERE _FUNC_('sales_forecast', 3, *) > 1000000;
-  """
-_MODELS_KEPT = 64
+  """,
+}
+_PREDICT_VERSION = {
+    "usage": "_FUNC_(model, version) - The number of the model version that the query is bound to, a BIGINT.",
+    "arguments": f"{_MODEL_AND_VERSION}\n  ",
+    "examples": """
+    Examples:
+      > SELECT store, predict('sales_forecast', 'champion', *) AS forecast,
+               _FUNC_('sales_forecast', 'champion') AS model_version FROM next_week;
+  """,
+}
 
 
 def register(spark: SparkSession) -> None:
-    """Make PREDICT a built-in SQL function of the session's application.
+    """Make PREDICT and PREDICT_VERSION built-in SQL functions of the session's application.
 
-    What happens: PREDICT becomes known to this session, to all that are made later with
+    What happens: they become known to this session, to all that are made later with
     ``spark.newSession()``, and to permanent views. Models are looked up with MLflow's tracking and registry
     URIs as they are set when a query is analysed. Nothing is loaded and no job is started. Call it as often
     as you like; after ``spark.stop()`` call it again for the new session.
@@ -52,8 +66,9 @@ def register(spark: SparkSession) -> None:
         >>> spark.sql("SELECT PREDICT('sales_forecast', 'champion', *) FROM next_week")  # doctest: +SKIP
     """
     _jvm.require_usable(spark)
-    build = partial(_predict.build, spark, _predict.TargetCache(_MODELS_KEPT))
-    _jvm.register_function(spark, "predict", build, usage=_USAGE, arguments=_ARGUMENTS, examples=_EXAMPLES)
+    predict = partial(_predict.build, spark, _predict.TargetCache(_MODELS_KEPT))
+    _jvm.register_function(spark, "predict", predict, **_PREDICT)
+    _jvm.register_function(spark, "predict_version", _predict.build_version, **_PREDICT_VERSION)
 
 
 def predict(model: str, version: int | str, *cols: Column | str) -> Column:

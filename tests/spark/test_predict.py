@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from chispa import assert_df_equality
+from mlflow import MlflowClient
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import lakepredict
+from lakepredict import _registry
 
 pytestmark = pytest.mark.usefixtures("models", "sales")
 
@@ -266,3 +268,60 @@ def test_describe_function(spark: SparkSession) -> None:
 
     assert "predict(model, version, cols...)" in text
     assert "predict('sales_forecast', 'champion', *)" in text
+
+
+def test_version_is_a_constant(spark: SparkSession) -> None:
+    """PREDICT_VERSION is the number that an alias names, as a BIGINT that needs no row."""
+    frame = spark.sql("SELECT PREDICT_VERSION('revenue', 'champion') AS a, PREDICT_VERSION('revenue', 1) AS b")
+
+    assert frame.schema.simpleString() == "struct<a:bigint,b:bigint>"
+    assert frame.collect() == [(2, 1)]
+
+
+def test_version_of_a_model_without_signature(spark: SparkSession) -> None:
+    """PREDICT_VERSION asks for a version, not for a model that can be bound."""
+    assert spark.sql("SELECT PREDICT_VERSION('unsigned', 'latest') AS v").first().v == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "condition"),
+    [
+        ("PREDICT_VERSION('revenue', 'challenger')", "PREDICT_ALIAS_NOT_FOUND"),
+        ("PREDICT_VERSION('revenue', 1, price)", "PREDICT_ARGUMENT_INVALID"),
+        ("PREDICT_VERSION('revenue')", "PREDICT_ARGUMENT_INVALID"),
+        ("PREDICT_VERSION('revenue', id)", "PREDICT_ARGUMENT_NOT_CONSTANT"),
+    ],
+)
+def test_version_errors(spark: SparkSession, call: str, condition: str) -> None:
+    """PREDICT_VERSION names itself in its errors."""
+    with pytest.raises(AnalysisException, match="PREDICT_VERSION") as raised:
+        spark.sql(f"SELECT {call} FROM sales")
+
+    assert raised.value.getCondition() == condition
+
+
+def test_one_query_sees_one_version(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alias that moves while a query is analysed, also inside a view, is one version for the query."""
+    client = MlflowClient()
+    found = []
+
+    def find(client: MlflowClient, reference: _registry.ModelReference) -> object:
+        """Move the alias after each look at it."""
+        client.set_registered_model_alias("revenue", "moving", str(1 + len(found) % 2))
+        found.append(reference.version)
+        return original(client, reference)
+
+    client.set_registered_model_alias("revenue", "moving", "1")
+    spark.sql("CREATE OR REPLACE VIEW moving AS SELECT id, PREDICT_VERSION('revenue', 'moving') AS v FROM sales")
+    original = _registry._find
+    query = """
+        SELECT DISTINCT v, PREDICT_VERSION('revenue', 'moving') AS w, round(PREDICT('revenue', 'moving', *)) AS p
+        FROM sales JOIN moving USING (id) WHERE id = 1
+    """
+    with monkeypatch.context() as patch:
+        patch.setattr(_registry, "_find", find)
+        seen = [tuple(spark.sql(query).first()) for _ in range(2)]
+    client.delete_registered_model_alias("revenue", "moving")
+
+    assert seen == [(1, 1, 22.0), (2, 2, 220.0)]
+    assert found.count("moving") == 2

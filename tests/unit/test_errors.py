@@ -16,7 +16,7 @@ from lakepredict.errors import (
 )
 
 PLACEHOLDER = re.compile(r"<([a-zA-Z]+)>")
-INVALID = {"argument": "model", "expected": "a name", "got": "NULL", "hint": "give a name."}
+INVALID = {"function": "PREDICT", "argument": "model", "expected": "a name", "got": "NULL", "hint": "give a name."}
 
 
 def subclasses(error: type[Exception]) -> list[type[Exception]]:
