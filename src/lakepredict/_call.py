@@ -64,7 +64,9 @@ class Splice:
         target: a Python UDF, or a data frame of one column, computed from an empty one of the inputs by
             projections alone, whose computation becomes part of the query.
         feeds: the arguments of the UDF, or what stands for the columns of the empty data frame.
+        lenient: whether a row that the data frame's computation fails on gets NULL.
     """
 
     target: UserDefinedFunction | DataFrame
     feeds: tuple[Feed, ...]
+    lenient: bool = False

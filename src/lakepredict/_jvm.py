@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import is_instance_of
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
@@ -172,6 +173,16 @@ def _items(seq: Any) -> list[Any]:
 def _kind(node: Any) -> str:
     """The name of a plan node's or an expression's class."""
     return str(node.getClass().getSimpleName())
+
+
+def java_message(exc: BaseException) -> str | None:
+    """The message of a Java exception that PySpark has no class of its own for, down to its first cause; or None."""
+    if not isinstance(exc, Py4JJavaError):
+        return None
+    cause = exc.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.getMessage() or cause.toString())
 
 
 def is_running() -> bool:
@@ -347,7 +358,8 @@ class _PythonBuilder:
         inputs = [self._feed(feed, expressions[feed.source[0]], timezone) for feed in splice.feeds]
         if isinstance(splice.target, UserDefinedFunction):
             return splice.target._judf.builder(self._gateway.seq(inputs))
-        return _inline(self._gateway, splice.target, inputs)
+        inlined = _inline(self._gateway, splice.target, inputs)
+        return self._gateway("catalyst.expressions.TryEval")(inlined) if splice.lenient else inlined
 
     def _feed(self, feed: Feed, expression: Any, timezone: str) -> Any:
         if _kind(expression) == "NamedArgumentExpression":

@@ -49,13 +49,13 @@ class TargetCache:
             return self._targets[key]
 
 
-def build(spark: SparkSession, targets: TargetCache, call: Call) -> Splice:
-    """Bind one PREDICT call.
+def build(spark: SparkSession, targets: TargetCache, function: str, call: Call) -> Splice:
+    """Bind one call of ``PREDICT`` or ``TRY_PREDICT``.
 
     Raises:
         PredictError: one of its kinds, if the call cannot be bound.
     """
-    reference = _read_reference(call, "PREDICT")
+    reference = _read_reference(call, function)
     model = _registry.describe(reference, _find_once(call, reference))
     features = [
         _binding.Argument(each.type, each.name, each.explicit, each.sql, (position, None))
@@ -63,9 +63,10 @@ def build(spark: SparkSession, targets: TargetCache, call: Call) -> Splice:
         if position >= _FEATURES_FROM
     ]
     binding = _binding.bind(reference, model, features, case_sensitive=call.case_sensitive)
-    key = (model.identity, tuple(bound.input for bound in binding.inputs), call.timezone)
-    target = targets.get(key, lambda: _make_target(spark, reference, binding, call.timezone))
-    return Splice(target, tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs))
+    lenient = function == "TRY_PREDICT"
+    key = (model.identity, tuple(bound.input for bound in binding.inputs), call.timezone, lenient)
+    target = targets.get(key, lambda: _make_target(spark, reference, binding, call.timezone, lenient))
+    return Splice(target, tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs), lenient)
 
 
 def build_version(call: Call) -> int:
@@ -99,11 +100,15 @@ def _find_once(call: Call, reference: _registry.ModelReference) -> ModelVersion:
 
 
 def _make_target(
-    spark: SparkSession, reference: _registry.ModelReference, binding: _binding.Binding, timezone: str
+    spark: SparkSession,
+    reference: _registry.ModelReference,
+    binding: _binding.Binding,
+    timezone: str,
+    lenient: bool,
 ) -> Target:
     if sparkml.supports(binding.model.flavors):
         return sparkml.build(spark, reference, binding)
-    return _jvm.new_udf(pandas.build(spark.sparkContext, reference, binding, timezone=timezone))
+    return _jvm.new_udf(pandas.build(spark.sparkContext, reference, binding, timezone=timezone, lenient=lenient))
 
 
 def _read_reference(call: Call, function: str) -> _registry.ModelReference:

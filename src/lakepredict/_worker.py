@@ -118,6 +118,7 @@ class Scorer:
         result: the Arrow type of the predictions.
         timezone: the session's time zone; models see and give timestamps as its wall-clock time.
         vector: whether the model's array has one value per row instead of a row of values.
+        lenient: whether a row that the model fails on gets NULL instead of failing the query.
     """
 
     model: Shipped
@@ -126,6 +127,7 @@ class Scorer:
     result: pa.DataType
     timezone: str
     vector: bool = False
+    lenient: bool = False
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
         """Score a batch.
@@ -140,10 +142,24 @@ class Scorer:
         except ModelLoadError:
             raise
         except Exception:
-            complete = pc.and_(usable, _all_present(columns))
-            if complete.equals(usable):
+            complete = _all_present(columns)
+            if complete.equals(usable) and not self.lenient:
                 raise
-            return self._score(columns, complete)
+        return self._score_in_parts(columns, complete) if self.lenient else self._score(columns, complete)
+
+    def _score_in_parts(self, columns: Sequence[pa.Array], scored: pa.BooleanArray) -> pa.Array:
+        """Halve the batch until the rows that the model fails on stand alone."""
+        try:
+            return self._score(columns, scored)
+        except ModelLoadError:
+            raise
+        except Exception:
+            if len(scored) == 1:
+                return pa.nulls(1, self.result)
+        half = len(scored) // 2
+        first = self._score_in_parts([each.slice(0, half) for each in columns], scored.slice(0, half))
+        second = self._score_in_parts([each.slice(half) for each in columns], scored.slice(half))
+        return pa.concat_arrays([first, second])
 
     def _score(self, columns: Sequence[pa.Array], scored: pa.BooleanArray) -> pa.Array:
         count = pc.sum(scored).as_py() or 0

@@ -100,9 +100,12 @@ def _reported(log: Path | None = None) -> Iterator[None]:
     except Exception as exc:
         from pyspark.errors import PySparkException
 
-        if not isinstance(exc, PySparkException):
+        from lakepredict._jvm import java_message
+
+        message = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
+        if message is None:
             raise
-        _fail(f"{str(exc).strip()}\n(The log is in {log}.)")
+        _fail(f"{message}\n(The log is in {log}.)")
 
 
 def _fail(message: str) -> None:

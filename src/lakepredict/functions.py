@@ -33,6 +33,17 @@ _PREDICT = {
       > SELECT store FROM next_week WHERE _FUNC_('sales_forecast', 3, *) > 1000000;
   """,
 }
+_TRY_PREDICT = {
+    "usage": (
+        "_FUNC_(model, version, cols...) - As predict, but a row that the model fails on gives NULL instead of"
+        " failing the query. A call that cannot be bound, and a model that cannot be loaded, are errors all the same."
+    ),
+    "arguments": _PREDICT["arguments"],
+    "examples": """
+    Examples:
+      > SELECT store, week, _FUNC_('sales_forecast', 'champion', *) AS forecast FROM next_week;
+  """,
+}
 _PREDICT_VERSION = {
     "usage": "_FUNC_(model, version) - The number of the model version that the query is bound to, a BIGINT.",
     "arguments": f"{_MODEL_AND_VERSION}\n  ",
@@ -45,7 +56,7 @@ _PREDICT_VERSION = {
 
 
 def register(spark: SparkSession) -> None:
-    """Make PREDICT and PREDICT_VERSION built-in SQL functions of the session's application.
+    """Make PREDICT, TRY_PREDICT and PREDICT_VERSION built-in SQL functions of the session's application.
 
     What happens: they become known to this session, to all that are made later with
     ``spark.newSession()``, and to permanent views. Models are looked up with MLflow's tracking and registry
@@ -66,8 +77,10 @@ def register(spark: SparkSession) -> None:
         >>> spark.sql("SELECT PREDICT('sales_forecast', 'champion', *) FROM next_week")  # doctest: +SKIP
     """
     _jvm.require_usable(spark)
-    predict = partial(_predict.build, spark, _predict.TargetCache(_MODELS_KEPT))
-    _jvm.register_function(spark, "predict", predict, **_PREDICT)
+    targets = _predict.TargetCache(_MODELS_KEPT)
+    for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT)):
+        build = partial(_predict.build, spark, targets, function)
+        _jvm.register_function(spark, function.lower(), build, **texts)
     _jvm.register_function(spark, "predict_version", _predict.build_version, **_PREDICT_VERSION)
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import mlflow
 import pytest
 from chispa import assert_df_equality
 from mlflow import MlflowClient
-from pyspark.errors import AnalysisException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import Bucketizer, VectorAssembler
+from pyspark.ml.regression import LinearRegression
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -325,3 +332,61 @@ def test_one_query_sees_one_version(spark: SparkSession, monkeypatch: pytest.Mon
 
     assert seen == [(1, 1, 22.0), (2, 2, 220.0)]
     assert found.count("moving") == 2
+
+
+@pytest.fixture(scope="module")
+def picky(spark: SparkSession) -> None:
+    """The registered models ``picky``, which refuses negative numbers, and ``picky_spark``, its Spark ML kin."""
+    signature = ModelSignature(Schema([ColSpec("double", "x")]), Schema([ColSpec("double", "prediction")]))
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("models") / "picky.py"),
+            signature=signature,
+            pip_requirements=["mlflow"],
+            registered_model_name="picky",
+        )
+    rows = spark.createDataFrame([(0.0, 0.0), (1.0, 1.0), (2.0, 2.0)], "x DOUBLE, y DOUBLE")
+    # Bucketizer refuses a value outside its splits.
+    stages = [
+        Bucketizer(splits=[0.0, 1.0, 1000.0], inputCol="x", outputCol="bucket"),
+        VectorAssembler(inputCols=["x", "bucket"], outputCol="features"),
+        LinearRegression(labelCol="y", regParam=1.0),
+    ]
+    with mlflow.start_run():
+        mlflow.spark.log_model(
+            Pipeline(stages=stages).fit(rows),
+            artifact_path="model",
+            signature=signature,
+            pip_requirements=["pyspark"],
+            registered_model_name="picky_spark",
+        )
+
+
+@pytest.mark.usefixtures("picky")
+@pytest.mark.parametrize("model", ["picky", "picky_spark"])
+def test_try_predict_scores_the_other_rows(spark: SparkSession, model: str) -> None:
+    """TRY_PREDICT gives NULL for the rows that a model fails on, and scores the rest of the batch."""
+    numbers = "SELECT id, double(IF(id % 7 = 3, -id, id)) AS x FROM range(0, 50, 1, 2)"
+    rows = spark.sql(f"SELECT x, TRY_PREDICT('{model}', 1, *) AS p FROM ({numbers})").collect()
+    good = spark.sql(f"SELECT x, PREDICT('{model}', 1, *) AS p FROM ({numbers}) WHERE x >= 0").collect()
+
+    assert {row.x: row.p for row in rows if row.x >= 0} == {row.x: row.p for row in good}
+    assert [row.p for row in rows if row.x < 0] == [None] * 7
+
+
+@pytest.mark.usefixtures("picky")
+@pytest.mark.parametrize(
+    ("model", "reason"), [("picky", "-3.0 is negative"), ("picky_spark", "-3.0 out of Bucketizer bounds")]
+)
+def test_the_model_own_error_reaches_the_user(spark: SparkSession, model: str, reason: str) -> None:
+    """PREDICT fails with what the model says."""
+    with pytest.raises(Exception, match=reason):
+        spark.sql(f"SELECT PREDICT('{model}', 1, x) FROM (SELECT -3.0D AS x)").collect()
+
+
+@pytest.mark.usefixtures("picky")
+def test_failing_model_is_named(spark: SparkSession) -> None:
+    """The error of a model that fails names the model and its version."""
+    with pytest.raises(PySparkException, match=r"\[PREDICT_MODEL_FAILED\] the model 'picky' version 1 failed"):
+        spark.sql("SELECT PREDICT('picky', 1, x) FROM (SELECT -3.0D AS x)").collect()

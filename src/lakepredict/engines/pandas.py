@@ -22,7 +22,9 @@ from lakepredict.engines._files import fetch
 from lakepredict.engines.base import PythonFunction
 
 
-def build(context: SparkContext, reference: ModelReference, binding: Binding, *, timezone: str) -> PythonFunction:
+def build(
+    context: SparkContext, reference: ModelReference, binding: Binding, *, timezone: str, lenient: bool
+) -> PythonFunction:
     """Ship the model to the executors and describe the function that scores with it.
 
     Raises:
@@ -37,8 +39,11 @@ def build(context: SparkContext, reference: ModelReference, binding: Binding, *,
         result=to_arrow_type(model.signature.result, timezone="UTC"),
         timezone=timezone,
         vector=model.signature.vector,
+        lenient=lenient,
     )
-    return PythonFunction(scorer, f"predict[{model.name} v{model.version}]", model.signature.result)
+    return PythonFunction(
+        scorer, f"{reference.function.lower()}[{model.name} v{model.version}]", model.signature.result
+    )
 
 
 def _pack(reference: ModelReference, model: ResolvedModel) -> PackedModel:
