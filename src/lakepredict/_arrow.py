@@ -55,6 +55,28 @@ def to_tensor(column: pa.Array, dtype: str, timezone: str) -> Any:
     return to_numpy(column, timezone).astype(dtype)
 
 
+def to_matrix(column: pa.Array, dtype: str, width: int | None) -> Any:
+    """A column of arrays, none of them NULL, as one tensor of ``dtype`` with a row for each.
+
+    Raises:
+        ValueError: the arrays do not all have ``width`` values, or the length of the first one if that is None.
+        pyarrow.ArrowInvalid: an integer does not fit.
+    """
+    import numpy as np
+
+    if pa.types.is_nested(column.type.value_type):
+        return np.array(column.to_pylist(), dtype=dtype)
+    lengths = pc.list_value_length(column)
+    wanted = lengths[0].as_py() if width is None else width
+    other = lengths.filter(pc.not_equal(lengths, wanted))
+    if len(other):
+        raise ValueError(f"an array has {other[0].as_py()} values where the model takes {wanted}")
+    flat = column.flatten()
+    if flat.null_count and pa.types.is_integer(flat.type):
+        raise ValueError("an array of integers has a NULL in it")
+    return to_tensor(flat, dtype, "UTC").reshape(len(column), wanted)
+
+
 def _objects(column: pa.Array, timezone: str) -> Any:
     import numpy as np
 

@@ -79,7 +79,8 @@ def bind(
         ColumnMissingError, ColumnAmbiguousError, ColumnSwappedError, ArgumentCountError,
         ArgumentUnknownError, TypeUnsafeError: the arguments do not fit.
     """
-    call = _Call(reference, model, _expand_struct(model, arguments), case_sensitive)
+    given = _expand_struct(model, arguments)
+    call = _Call(reference, model, _inputs(model, given), given, case_sensitive)
     pairs = enumerate(call.pair(), 1)
     return Binding(model, tuple(call.check_type(position, each, argument) for position, (each, argument) in pairs))
 
@@ -98,16 +99,22 @@ def _expand_struct(model: ResolvedModel, arguments: Sequence[Argument]) -> list[
     ]
 
 
+def _inputs(model: ResolvedModel, arguments: Sequence[Argument]) -> tuple[Input, ...]:
+    """The inputs to bind: a matrix of n columns takes n scalars, or one array of n values."""
+    inputs = model.signature.inputs
+    one_array = len(arguments) == 1 and isinstance(arguments[0].type, T.ArrayType)
+    if not model.signature.tensor or len(inputs) == 1 or not one_array:
+        return inputs
+    return (Input(None, T.ArrayType(inputs[0].type), True, inputs[0].dtype),)
+
+
 @dataclass(frozen=True)
 class _Call:
     reference: ModelReference
     model: ResolvedModel
+    inputs: tuple[Input, ...]
     arguments: list[Argument]
     case_sensitive: bool
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        return self.model.signature.inputs
 
     def pair(self) -> list[tuple[Input, Argument]]:
         pairs = self._pair()

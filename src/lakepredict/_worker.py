@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakepredict._arrow import to_arrow, to_numpy, to_tensor
+from lakepredict._arrow import to_arrow, to_matrix, to_numpy, to_tensor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +118,7 @@ class Scorer:
         result: the Arrow type of the predictions.
         timezone: the session's time zone; models see and give timestamps as its wall-clock time.
         vector: whether the model's array has one value per row instead of a row of values.
+        width: how many values the model takes in a row that comes as one array; None for any number.
         lenient: whether a row that the model fails on gets NULL instead of failing the query.
     """
 
@@ -127,6 +128,7 @@ class Scorer:
     result: pa.DataType
     timezone: str
     vector: bool = False
+    width: int | None = None
     lenient: bool = False
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
@@ -191,7 +193,7 @@ class Scorer:
         import numpy as np
 
         if len(columns) == 1 and pa.types.is_list(columns[0].type):
-            return np.array(columns[0].to_pylist(), dtype=self.tensor)
+            return to_matrix(columns[0], str(self.tensor), self.width)
         arrays = [to_tensor(each, str(self.tensor), self.timezone) for each in columns]
         return arrays[0] if self.vector else np.column_stack(arrays)
 

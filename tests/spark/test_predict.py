@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 from chispa import assert_df_equality
 from mlflow import MlflowClient
-from mlflow.models import ModelSignature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.ml import Pipeline
@@ -18,6 +19,7 @@ from pyspark.ml.feature import Bucketizer, VectorAssembler
 from pyspark.ml.regression import LinearRegression
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from sklearn.linear_model import LinearRegression as LinearModel
 
 import lakepredict
 from lakepredict import _registry
@@ -390,3 +392,25 @@ def test_failing_model_is_named(spark: SparkSession) -> None:
     """The error of a model that fails names the model and its version."""
     with pytest.raises(PySparkException, match=r"\[PREDICT_MODEL_FAILED\] the model 'picky' version 1 failed"):
         spark.sql("SELECT PREDICT('picky', 1, x) FROM (SELECT -3.0D AS x)").collect()
+
+
+def test_matrix_as_columns_and_as_one_array(spark: SparkSession) -> None:
+    """A model of a NumPy matrix takes its columns by position or as one array, and gives a scalar."""
+    inputs = np.random.default_rng(3).normal(size=(20, 3))
+    model = LinearModel().fit(inputs, inputs @ [1.0, 2.0, 3.0])
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=infer_signature(inputs, model.predict(inputs)),
+            pip_requirements=["scikit-learn"],
+            registered_model_name="matrix",
+        )
+    same(
+        spark,
+        "SELECT id, PREDICT('matrix', 1, price, visits, id) AS a, PREDICT('matrix', 1, array(price, visits, id)) AS b"
+        " FROM sales",
+        "SELECT id, price + 2 * visits + 3 * id AS a, price + 2 * visits + 3 * id AS b FROM sales",
+    )
+    with pytest.raises(PySparkException, match="an array has 2 values where the model takes 3"):
+        spark.sql("SELECT PREDICT('matrix', 1, array(price, visits)) FROM sales").collect()

@@ -405,6 +405,14 @@ def test_tensor_of_one_array():
     assert expected == [(each.source, each.cast_to) for each in binding.inputs]
 
 
+def test_matrix_of_one_array():
+    """A model of a matrix takes its columns as one array too, cast to the matrix's type."""
+    resolved = model(*[Input(None, DOUBLE, True, "float64")] * 3, tensor=True)
+    (only,) = bound(resolved, column("features", T.ArrayType(FLOAT))).inputs
+
+    assert (T.ArrayType(DOUBLE), T.ArrayType(DOUBLE)) == (only.input.type, only.cast_to)
+
+
 def test_named_tensors_by_name():
     """Named tensors bind by name."""
     resolved = model(

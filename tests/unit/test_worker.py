@@ -20,7 +20,7 @@ from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 from lakepredict import _worker
-from lakepredict._arrow import to_arrow, to_numpy
+from lakepredict._arrow import to_arrow, to_matrix, to_numpy
 from lakepredict._worker import PackedModel, Scorer
 
 BERLIN = "Europe/Berlin"
@@ -828,3 +828,53 @@ def test_timestamps_in_lists_of_outputs():
     expected = [[datetime(2024, 7, 1, 10, tzinfo=timezone.utc)]]
 
     assert expected == converted([[datetime(2024, 7, 1, 12)]], pa.list_(INSTANT), rows=1)
+
+
+# --- rows that come as one array ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype", "expected"),
+    [
+        (pa.array([[1.0, 2.0], [3.0, None]]), "float64", [[1.0, 2.0], [3.0, np.nan]]),
+        (pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "float32", [[1.0, 2.0]]),
+        (pa.array([[1, 2], [3, 4]]), "uint8", [[1, 2], [3, 4]]),
+        (pa.array([[[1], [2]], [[3], [4]]]), "int64", [[[1], [2]], [[3], [4]]]),
+    ],
+    ids=["null", "float32", "uint8", "nested"],
+)
+def test_rows_as_arrays(column, dtype, expected):
+    """Arrays of one length become a tensor with a row for each."""
+    found = to_matrix(column, dtype, None)
+
+    np.testing.assert_array_equal(np.array(expected, dtype), found, strict=True)
+
+
+def test_slice_of_rows_as_arrays():
+    """Rows after the first are the rows after the first."""
+    found = to_matrix(pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]).slice(1), "float64", 2)
+
+    np.testing.assert_array_equal(np.array([[3.0, 4.0], [5.0, 6.0]]), found)
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "shown"),
+    [
+        ([[1.0, 2.0], [3.0]], None, "an array has 1 values where the model takes 2"),
+        ([[1.0, 2.0], [3.0, 4.0]], 3, "an array has 2 values where the model takes 3"),
+        ([[1, None]], None, "an array of integers has a NULL in it"),
+    ],
+    ids=["ragged", "narrow", "null"],
+)
+def test_rows_that_do_not_fit(values, width, shown):
+    """An array of another length than the model takes is an error that has both."""
+    with pytest.raises(ValueError, match=shown):
+        to_matrix(pa.array(values), "float64", width)
+
+
+def test_null_row_and_arrays():
+    """A NULL array gives NULL, and the other rows are scored."""
+    model = StandIn(lambda rows: rows.sum(axis=1))
+    found = scorer(model, (None,), tensor="float64")(pa.array([[1.0, 2.0], None, [3.0, 4.0]]))
+
+    assert found.to_pylist() == [3.0, None, 7.0]

@@ -39,6 +39,7 @@ def build(
         result=to_arrow_type(model.signature.result, timezone="UTC"),
         timezone=timezone,
         vector=model.signature.vector,
+        width=len(model.signature.inputs) if len(model.signature.inputs) > 1 else None,
         lenient=lenient,
     )
     return PythonFunction(
