@@ -12,14 +12,40 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark import SparkContext
-from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql import types as T
 
 from lakepredict._binding import Binding
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._worker import PackedModel, Scorer
 from lakepredict.engines._files import fetch
 from lakepredict.engines.base import PythonFunction
+
+ARROW_TYPES: dict[type[T.DataType], pa.DataType] = {
+    T.BooleanType: pa.bool_(),
+    T.ByteType: pa.int8(),
+    T.ShortType: pa.int16(),
+    T.IntegerType: pa.int32(),
+    T.LongType: pa.int64(),
+    T.FloatType: pa.float32(),
+    T.DoubleType: pa.float64(),
+    T.StringType: pa.string(),
+    T.BinaryType: pa.binary(),
+    T.TimestampType: pa.timestamp("us", "UTC"),
+}
+"""Scalar result type -> what an Arrow UDF returns for it."""
+
+
+def arrow_type(kind: T.DataType) -> pa.DataType:
+    """The Arrow type of a result type; what PySpark has for it takes other arguments in each release."""
+    if isinstance(kind, T.ArrayType):
+        return pa.list_(pa.field("element", arrow_type(kind.elementType)))
+    if isinstance(kind, T.MapType):
+        return pa.map_(arrow_type(kind.keyType), arrow_type(kind.valueType))
+    if isinstance(kind, T.StructType):
+        return pa.struct([pa.field(field.name, arrow_type(field.dataType)) for field in kind.fields])
+    return ARROW_TYPES[type(kind)]
 
 
 def build(
@@ -36,7 +62,7 @@ def build(
         model=context.broadcast(_pack(reference, model)),
         names=tuple(bound.input.name for bound in binding.inputs),
         tensor=tensor,
-        result=to_arrow_type(model.signature.result, timezone="UTC"),
+        result=arrow_type(model.signature.result),
         timezone=timezone,
         vector=model.signature.vector,
         width=len(model.signature.inputs) if len(model.signature.inputs) > 1 else None,
