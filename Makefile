@@ -19,10 +19,10 @@ PIP_INSTALL := -m pip install -q --disable-pip-version-check
 MAKE_VENV = $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	{ python=$$($(PREREQUISITES) python "$(PYTHON)") && "$$python" -m venv --clear .venv; }
 
-.PHONY: help setup demo test lint format lock build clean check-java
+.PHONY: help setup demo test test-flavors docs lint format lock build clean check-java
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: check-java .venv/.jars ## Prepare .venv and Delta's JARs (the other targets do this themselves)
 
@@ -31,6 +31,12 @@ demo: check-java .venv/.jars ## Run the whole scenario (DATA=sales.csv, LAKEHOUS
 
 test: check-java .venv/.jars ## Run the tests (ARGS="tests/unit -x" goes to pytest)
 	@$(BIN)/pytest $(ARGS)
+
+test-flavors: check-java .venv/.jars .venv/.flavors ## Run the tests of PyTorch, TensorFlow and Keras (which are 6 GB to install)
+	@$(BIN)/pytest -m large_flavors $(ARGS)
+
+docs: .venv/.installed ## Bring the tables in docs/ up to date with the code
+	@$(BIN)/python scripts/reference.py
 
 lint: .venv/.installed ## Check style, formatting and types
 	@$(BIN)/ruff check .
@@ -42,7 +48,7 @@ format: .venv/.installed ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 lock: .venv/tools/.installed ## Bring constraints.txt up to date with pyproject.toml (ARGS=--upgrade renews every pin)
-	@$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.10 --extra dev --no-header --no-annotate $(ARGS) -o constraints.txt pyproject.toml
+	@$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.10 --extra dev --extra flavors --no-header --no-annotate $(ARGS) -o constraints.txt pyproject.toml
 
 build: .venv/tools/.installed ## Build the source distribution and the wheel into dist/
 	@$(TOOLS)/bin/uv build -q --out-dir dist
@@ -60,6 +66,13 @@ check-java:
 	@$(MAKE_VENV)
 	@echo "Installing packages into .venv (once, about two minutes) ..."
 	@PIP_USE_PEP517=1 $(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Triton, PyTorch's compiler for GPUs, aborts a process that has TensorFlow: both bring an LLVM.
+.venv/.flavors: .venv/.installed
+	@echo "Installing PyTorch, TensorFlow and Keras into .venv (once) ..."
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[flavors]'
+	@$(BIN)/python -m pip uninstall -q -y triton
 	@touch $@
 
 .venv/.jars: .venv/.installed

@@ -12,14 +12,15 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from lakepredict.errors import LakepredictError
-    from lakepredict.functions import predict, register
+    from lakepredict.functions import predict, predict_proba, register
     from lakepredict.session import spark_session
 
-__all__ = ["LakepredictError", "predict", "register", "spark_session"]
+__all__ = ["LakepredictError", "predict", "predict_proba", "register", "spark_session"]
 
 _HOMES = {
     "LakepredictError": "lakepredict.errors",
     "predict": "lakepredict.functions",
+    "predict_proba": "lakepredict.functions",
     "register": "lakepredict.functions",
     "spark_session": "lakepredict.session",
 }

@@ -1,8 +1,8 @@
 """Which argument feeds which input of a model, and as what type: decided before anything runs; pure.
 
-Rules: by name when every argument carries a name and together they cover the
-required inputs, with surplus arguments ignored; otherwise by position, on an exact count, and never where
-an argument's name is the name of another input.
+Rules: by name when every argument carries a name and together they cover the required inputs, with surplus arguments
+ignored, and a column too whose name is given by ``name => expression``; otherwise by position, on an exact count, and
+never where an argument's name is the name of another input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from lakepredict._casts import is_safe
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._signature import Input
-from lakepredict._sql import sql_type
+from lakepredict._sql import literal, sql_type
 from lakepredict.errors import (
     ArgumentCountError,
     ArgumentUnknownError,
@@ -105,7 +105,7 @@ def _inputs(model: ResolvedModel, arguments: Sequence[Argument]) -> tuple[Input,
     one_array = len(arguments) == 1 and isinstance(arguments[0].type, T.ArrayType)
     if not model.signature.tensor or len(inputs) == 1 or not one_array:
         return inputs
-    return (Input(None, T.ArrayType(inputs[0].type), True, inputs[0].dtype),)
+    return (Input(None, T.ArrayType(inputs[0].type), True, inputs[0].dtype, (len(inputs),)),)
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ class _Call:
         pairs, missing = [], []
         for each in inputs:
             candidates = [argument for argument in arguments if self._same(argument.name, each.name)]
+            # price => expression says which of the columns called price is meant, or that none is.
+            candidates = [argument for argument in candidates if argument.explicit] or candidates
             if len(candidates) > 1:
                 raise ColumnAmbiguousError(
                     call=str(self.reference),
@@ -217,7 +219,7 @@ class _Call:
                 input=each.name or str(position),
                 expected=sql_type(each.type),
                 got=sql_type(argument.type),
-                sql=argument.sql,
+                hint=_conversion(argument, each.type),
                 uri=self.model.uri,
             )
         return BoundInput(each, argument.source, each.type)
@@ -251,6 +253,28 @@ class _Call:
         if not self.arguments:
             return "no arguments"
         return ", ".join(f"{argument.name or argument.sql} {sql_type(argument.type)}" for argument in self.arguments)
+
+
+def _conversion(argument: Argument, wanted: T.DataType) -> str:
+    """What to write for a value of another type; never a CAST from one struct to another, which goes by position."""
+    given, sql = argument.type, argument.sql
+    if _same_fields(given, wanted):
+        return f"if that is what you want, write CAST({sql} AS {sql_type(wanted)})."
+    if isinstance(given, T.StructType) and isinstance(wanted, T.StructType) and set(given.names) == set(wanted.names):
+        fields = ", ".join(f"{literal(name)}, {sql}.{name}" for name in wanted.names)
+        return f"put the fields in order: named_struct({fields})."
+    return "build a value with the fields that are expected, in their order."
+
+
+def _same_fields(given: T.DataType, wanted: T.DataType) -> bool:
+    if isinstance(given, T.StructType) and isinstance(wanted, T.StructType):
+        pairs = zip(given.fields, wanted.fields, strict=False)
+        return given.names == wanted.names and all(_same_fields(left.dataType, right.dataType) for left, right in pairs)
+    if isinstance(given, T.ArrayType) and isinstance(wanted, T.ArrayType):
+        return _same_fields(given.elementType, wanted.elementType)
+    if isinstance(given, T.MapType) and isinstance(wanted, T.MapType):
+        return _same_fields(given.valueType, wanted.valueType)
+    return True
 
 
 def _counted(listed: str, count: int) -> str:

@@ -9,6 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.udf import UserDefinedFunction
 
+from lakepredict._settings import Settings
+
 
 @dataclass(frozen=True)
 class CallArgument:
@@ -20,7 +22,8 @@ class CallArgument:
         explicit: whether the name was given by ``name => expression``.
         sql: the argument as SQL text.
         constant: whether it is known now.
-        value: computes the value of a constant: None, a bool, an int, a string, or else its text and type.
+        value: computes the value of a constant: None, a bool, an int, a string, a dict for a STRUCT or a MAP with
+            STRING keys, or else its text and type.
     """
 
     type: T.DataType
@@ -39,12 +42,14 @@ class Call:
         arguments: the arguments in the order of the call, ``*`` already expanded.
         case_sensitive: the session's ``spark.sql.caseSensitive``.
         timezone: the session's ``spark.sql.session.timeZone``.
+        settings: the session's ``spark.lakepredict`` settings.
         memo: what calls of one query tell each other, so that all see one version of a model.
     """
 
     arguments: tuple[CallArgument, ...]
     case_sensitive: bool
     timezone: str
+    settings: Settings
     memo: MutableMapping[str, int]
 
 
@@ -64,9 +69,11 @@ class Splice:
         target: a Python UDF, or a data frame of one column, computed from an empty one of the inputs by
             projections alone, whose computation becomes part of the query.
         feeds: the arguments of the UDF, or what stands for the columns of the empty data frame.
+        name: how EXPLAIN shows a data frame's computation, for example ``predict[sales_forecast v3]``.
         lenient: whether a row that the data frame's computation fails on gets NULL.
     """
 
     target: UserDefinedFunction | DataFrame
     feeds: tuple[Feed, ...]
+    name: str
     lenient: bool = False

@@ -31,12 +31,14 @@ from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
+from pyspark.sql.classic.column import Column as ClassicColumn
 from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
 from lakepredict._call import Call, CallArgument, Feed, Splice
+from lakepredict._settings import Settings
 from lakepredict.engines.base import PythonFunction
 from lakepredict.errors import (
     PredictError,
@@ -250,6 +252,13 @@ def new_udf(function: PythonFunction) -> UserDefinedFunction:
     )
 
 
+def named_argument(name: str, value: Column) -> Column:
+    """``name => value`` as an argument of ``call_function``."""
+    context = SparkContext._active_spark_context
+    java: Any = context._jvm if context is not None else None
+    return ClassicColumn(java.PythonSQLUtils.namedArgumentExpression(name, value._jc))
+
+
 def register_function(
     spark: SparkSession,
     name: str,
@@ -258,6 +267,7 @@ def register_function(
     usage: str,
     arguments: str,
     examples: str,
+    note: str,
 ) -> None:
     """Make ``name`` a built-in SQL function of this application whose calls are built by ``build``.
 
@@ -272,7 +282,7 @@ def register_function(
     builder = _new_builder(gateway)
     builder.calling(_PythonBuilder(gateway, builder, build))
     info = gateway("catalyst.expressions.ExpressionInfo")(
-        _BUILDER_CLASS, None, name, usage, arguments, examples, "", "misc_funcs", "4.1.0", "", "python_udf"
+        _BUILDER_CLASS, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
     )
     everywhere = gateway("catalyst.analysis.FunctionRegistry").builtin()
     for registry in (everywhere, spark._jsparkSession.sessionState().functionRegistry()):
@@ -349,6 +359,7 @@ class _PythonBuilder:
             arguments=tuple(_read_argument(self._gateway, each) for each in expressions),
             case_sensitive=conf.caseSensitiveAnalysis(),
             timezone=conf.sessionLocalTimeZone(),
+            settings=Settings.read(conf.getConfString),
             memo=memo,
         )
 
@@ -359,7 +370,9 @@ class _PythonBuilder:
         if isinstance(splice.target, UserDefinedFunction):
             return splice.target._judf.builder(self._gateway.seq(inputs))
         inlined = _inline(self._gateway, splice.target, inputs)
-        return self._gateway("catalyst.expressions.TryEval")(inlined) if splice.lenient else inlined
+        if splice.lenient:
+            inlined = self._gateway("catalyst.expressions.TryEval")(inlined)
+        return _titled(self._gateway, inlined, splice.name)
 
     def _feed(self, feed: Feed, expression: Any, timezone: str) -> Any:
         if _kind(expression) == "NamedArgumentExpression":
@@ -388,7 +401,7 @@ def _read_argument(gateway: _Gateway, expression: Any) -> CallArgument:
         explicit=explicit,
         sql=_sql(gateway, inner),
         constant=bool(inner.foldable()),
-        value=partial(_value, inner, kind),
+        value=partial(_value, gateway, inner, kind),
     )
 
 
@@ -419,12 +432,26 @@ def _sql(gateway: _Gateway, expression: Any) -> str:
     return str(gateway("catalyst.util.package").toPrettySQL(expression, False))
 
 
-def _value(expression: Any, kind: T.DataType) -> object:
+def _value(gateway: _Gateway, expression: Any, kind: T.DataType) -> object:
     value = expression.eval(None)
     if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(kind, T.StructType) or (
+        isinstance(kind, T.MapType) and isinstance(kind.keyType, (T.StringType, T.NullType))
+    ):
+        return _members(gateway, expression)
     text = str(value.toString()) if hasattr(value, "toString") else str(value)
     return text if isinstance(kind, T.StringType) else _Other(text, kind)
+
+
+def _members(gateway: _Gateway, expression: Any) -> object:
+    """A constant STRUCT or MAP as a dict of what JSON has; times are text, decimals floats."""
+    text = gateway("org.apache.spark.sql.types.DataTypes").StringType
+    name = gateway("catalyst.expressions.Literal").create("value", text)
+    row = gateway("catalyst.expressions.CreateNamedStruct")(gateway.seq([name, expression]))
+    convert = gateway("catalyst.CatalystTypeConverters").createToScalaConverter(row.dataType())
+    # map() has no type of keys, and is an empty list in JSON.
+    return json.loads(convert.apply(row.eval(None)).json())["value"] or {}
 
 
 @dataclass(frozen=True)
@@ -464,6 +491,28 @@ def _inline(gateway: _Gateway, frame: DataFrame, inputs: Sequence[Any]) -> Any:
         for leaf, each in zip(_items(plan.output()), inputs, strict=True)
     ]
     return _deterministic(gateway, merge(columns, gateway.seq(stand_ins)).head().child())
+
+
+def _titled(gateway: _Gateway, expression: Any, title: str) -> Any:
+    """The expression under a name that EXPLAIN shows.
+
+    A UDF that returns what it is given: Scala's own serializable identity, without encoders. On its way days of
+    October 1582 would move, so dates and times do without a name.
+    """
+    if any(each in expression.dataType().sql() for each in ("DATE", "TIMESTAMP")):
+        return expression
+    nothing = gateway.seq([])
+    identity = getattr(getattr(gateway.java.scala, "$less$colon$less$"), "MODULE$").refl()
+    return gateway("catalyst.expressions.ScalaUDF")(
+        identity,
+        expression.dataType(),
+        gateway.seq([expression]),
+        nothing,
+        gateway.option(),
+        gateway.option(title),
+        True,
+        True,
+    )
 
 
 def _deterministic(gateway: _Gateway, expression: Any) -> Any:

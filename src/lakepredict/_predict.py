@@ -5,18 +5,22 @@ Runs on the driver while a query is analysed, once per PREDICT call in it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from dataclasses import replace
-from threading import Lock
+from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
+from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.udf import UserDefinedFunction
 
-from lakepredict import _binding, _jvm, _registry
-from lakepredict._call import Call, Feed, Splice
+from lakepredict import _binding, _jvm, _params, _registry
+from lakepredict._cache import Cache
+from lakepredict._call import Call, CallArgument, Feed, Splice
+from lakepredict._registry import ModelReference, ResolvedModel
+from lakepredict._sql import sql_type
+from lakepredict._worker.packed_model import PackedModel
 from lakepredict.engines import pandas, sparkml
+from lakepredict.engines.base import Request
 from lakepredict.errors import ArgumentInvalidError, ArgumentNotConstantError
 
 Target = UserDefinedFunction | DataFrame
@@ -24,49 +28,56 @@ Target = UserDefinedFunction | DataFrame
 _FEATURES_FROM = 2
 """Arguments before this position are the model and the version."""
 
+_PARAMS = "params"
 
-class TargetCache:
-    """What bound calls are spliced from, with the models in it; the least recently used goes first.
 
-    Two calls of the same model in the same way must get the same UDF, or Spark would evaluate them twice and
-    the model would be shipped twice. An evicted one lives on in the plans that use it; Spark's cleaner drops
-    its broadcast after the last of them.
+class Binder:
+    """Binds the calls of an application, and keeps what they have in common.
+
+    Two calls of the same model in the same way must get the same UDF, or Spark would evaluate them twice; two calls
+    of one version in different ways share the broadcast of its files. What goes lives on in the plans that use it;
+    Spark's cleaner drops a broadcast after the last of them.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._targets: OrderedDict[Hashable, Target] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self, spark: SparkSession, kept: int) -> None:
+        self._spark = spark
+        self._targets: Cache[Target] = Cache(kept)
+        self._shipped: Cache[Broadcast[PackedModel]] = Cache(kept)
+        self._labels: Cache[pandas.Labels] = Cache(kept)
 
-    def get(self, key: Hashable, make: Callable[[], Target]) -> Target:
-        """What is kept under ``key``, made by ``make`` if there is nothing."""
-        with self._lock:
-            if key not in self._targets:
-                self._targets[key] = make()
-            self._targets.move_to_end(key)
-            while len(self._targets) > self._size:
-                self._targets.popitem(last=False)
-            return self._targets[key]
+    def build(self, function: str, call: Call) -> Splice:
+        """Bind one call of ``PREDICT``, ``TRY_PREDICT`` or ``PREDICT_PROBA``.
 
+        Raises:
+            PredictError: one of its kinds, if the call cannot be bound.
+        """
+        reference = _read_reference(call, function)
+        version = _find_once(call, reference)
+        model = _registry.describe(reference, version, call.settings.registry_timeout)
+        features, params = _split(call, model)
+        binding = _binding.bind(reference, model, features, case_sensitive=call.case_sensitive)
+        request = Request(
+            reference=reference,
+            model=model,
+            inputs=tuple(bound.input for bound in binding.inputs),
+            timezone=call.timezone,
+            on_null=call.settings.on_null,
+            params=_read_params(reference, model, params),
+        )
+        target = self._targets.get(request.key, lambda: self._make(request))
+        feeds = tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs)
+        return Splice(target, feeds, request.name, request.lenient)
 
-def build(spark: SparkSession, targets: TargetCache, function: str, call: Call) -> Splice:
-    """Bind one call of ``PREDICT`` or ``TRY_PREDICT``.
-
-    Raises:
-        PredictError: one of its kinds, if the call cannot be bound.
-    """
-    reference = _read_reference(call, function)
-    model = _registry.describe(reference, _find_once(call, reference))
-    features = [
-        _binding.Argument(each.type, each.name, each.explicit, each.sql, (position, None))
-        for position, each in enumerate(call.arguments)
-        if position >= _FEATURES_FROM
-    ]
-    binding = _binding.bind(reference, model, features, case_sensitive=call.case_sensitive)
-    lenient = function == "TRY_PREDICT"
-    key = (model.identity, tuple(bound.input for bound in binding.inputs), call.timezone, lenient)
-    target = targets.get(key, lambda: _make_target(spark, reference, binding, call.timezone, lenient))
-    return Splice(target, tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs), lenient)
+    def _make(self, request: Request) -> Target:
+        if sparkml.supports(request.model.flavors):
+            return sparkml.build(self._spark, request)
+        identity = request.model.identity
+        context = self._spark.sparkContext
+        shipped = self._shipped.get(identity, lambda: pandas.ship(context, request))
+        labels = None
+        if request.probabilities:
+            labels = self._labels.get(identity, lambda: pandas.read_labels(context, request, shipped))
+        return _jvm.new_udf(pandas.build(request, shipped, labels))
 
 
 def build_version(call: Call) -> int:
@@ -87,34 +98,61 @@ def build_version(call: Call) -> int:
     return int(_find_once(call, _read_reference(call, function)).version)
 
 
-def _find_once(call: Call, reference: _registry.ModelReference) -> ModelVersion:
+def _find_once(call: Call, reference: ModelReference) -> ModelVersion:
     """The version that the model and version of a call name in the whole of its query.
 
     An alias may move between two calls of one query, so the first one's answer is the answer for all of them.
     """
     key = f"{reference.version!r} of {reference.name}"
     known = call.memo.get(key)
-    found = _registry.find(reference if known is None else replace(reference, version=known))
+    wanted = reference if known is None else replace(reference, version=known)
+    found = _registry.find(wanted, call.settings.registry_timeout)
     call.memo[key] = int(found.version)
     return found
 
 
-def _make_target(
-    spark: SparkSession,
-    reference: _registry.ModelReference,
-    binding: _binding.Binding,
-    timezone: str,
-    lenient: bool,
-) -> Target:
-    if sparkml.supports(binding.model.flavors):
-        return sparkml.build(spark, reference, binding)
-    return _jvm.new_udf(pandas.build(spark.sparkContext, reference, binding, timezone=timezone, lenient=lenient))
+def _split(call: Call, model: ResolvedModel) -> tuple[list[_binding.Argument], CallArgument | None]:
+    """The arguments that feed inputs, and the one that gives inference parameters.
+
+    ``params => ...`` means the parameters, unless the model has an input of that name.
+    """
+    features, params = [], None
+    taken = any(each.name is not None and each.name.casefold() == _PARAMS for each in model.signature.inputs)
+    for position, each in enumerate(call.arguments[_FEATURES_FROM:], _FEATURES_FROM):
+        if each.explicit and str(each.name).casefold() == _PARAMS and not taken:
+            params = each
+        else:
+            features.append(_binding.Argument(each.type, each.name, each.explicit, each.sql, (position, None)))
+    return features, params
 
 
-def _read_reference(call: Call, function: str) -> _registry.ModelReference:
+def _read_params(reference: ModelReference, model: ResolvedModel, given: CallArgument | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    if not given.constant:
+        raise ArgumentNotConstantError(
+            argument=_PARAMS,
+            function=reference.function,
+            example="params => map('alpha', 0.5)",
+            expression=given.sql,
+        )
+    values = given.value()
+    if not isinstance(values, dict):
+        raise ArgumentInvalidError(
+            argument=f"{_PARAMS} argument",
+            function=reference.function,
+            expected="a MAP with STRING keys, or a STRUCT",
+            got="NULL" if values is None else f"{given.sql} ({sql_type(given.type)})",
+            hint="write params => map('alpha', 0.5), or params => named_struct('alpha', 0.5, 'mode', 'fast').",
+        )
+    return _params.check(reference, model, values)
+
+
+def _read_reference(call: Call, function: str) -> ModelReference:
     values: dict[str, object] = {"model": None, "version": None}
     for what, argument in zip(values, call.arguments, strict=False):
         if not argument.constant:
-            raise ArgumentNotConstantError(argument=what, function=function, expression=argument.sql)
+            example = f"{function}('sales_forecast', 'champion', *)"
+            raise ArgumentNotConstantError(argument=what, function=function, example=example, expression=argument.sql)
         values[what] = argument.value()
-    return _registry.ModelReference.parse(values["model"], values["version"], function)
+    return ModelReference.parse(values["model"], values["version"], function)

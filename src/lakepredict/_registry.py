@@ -2,16 +2,27 @@
 
 Runs on the driver only, while a query is analysed. What a version *is* never changes, so its signature is
 read once per process; which version an alias or ``'latest'`` *names* is asked of the registry every time.
+
+MLflow itself waits for minutes: 120 seconds for an answer, and it asks up to eight times. So each look at a
+registry over the network is made in a thread of its own, which is given up after a number of seconds; it ends
+when MLflow does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent import futures
+from contextvars import copy_context
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
@@ -24,6 +35,7 @@ from lakepredict.errors import (
     ArgumentInvalidError,
     ModelNotFoundError,
     ModelUnreadableError,
+    PredictError,
     RegistryUnavailableError,
     SignatureMissingError,
     SignatureUnsupportedError,
@@ -35,6 +47,13 @@ _NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PA
 
 _LISTED = 20
 """How many names an error message lists at most."""
+
+TIMEOUT = 30.0
+"""For how many seconds an answer is awaited, unless the caller says otherwise."""
+
+_TIMEOUT_SETTING = "spark.lakepredict.registryTimeout"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -122,39 +141,45 @@ class ResolvedModel:
         return f"models:/{self.name}/{self.version}"
 
 
-def resolve(reference: ModelReference) -> ResolvedModel:
+def resolve(reference: ModelReference, timeout: float = TIMEOUT) -> ResolvedModel:
     """Find the version that ``reference`` names, now, and read what its signature says.
 
     Raises:
         PredictError: what :func:`find` and :func:`describe` raise.
     """
-    return describe(reference, find(reference))
+    return describe(reference, find(reference, timeout), timeout)
 
 
-def find(reference: ModelReference) -> ModelVersion:
-    """Find the version that ``reference`` names, now.
+def find(reference: ModelReference, timeout: float = TIMEOUT) -> ModelVersion:
+    """Find the version that ``reference`` names, now, waiting for ``timeout`` seconds at most.
 
     Raises:
         ModelNotFoundError, VersionNotFoundError, AliasNotFoundError: it does not exist; the message lists
             what does.
-        RegistryUnavailableError: the registry did not answer.
+        RegistryUnavailableError: the registry gave no answer that MLflow understands, or none in time.
     """
     try:
-        return _find(MlflowClient(), reference)
-    except MlflowException as exc:
+        if _is_file(mlflow.get_registry_uri()):
+            return _find(MlflowClient(), reference)
+        if _is_file(mlflow.get_tracking_uri()):
+            MlflowClient()  # makes the tables of a new one
+        return _within(timeout, lambda: _find(MlflowClient(), reference))
+    except PredictError:
+        raise
+    except Exception as exc:  # each kind of store fails with the errors of a library of its own
         raise RegistryUnavailableError(
             call=str(reference), registry=registry_address(), reason=first_line(exc)
         ) from exc
 
 
-def describe(reference: ModelReference, found: ModelVersion) -> ResolvedModel:
-    """Read what binding needs to know of a version.
+def describe(reference: ModelReference, found: ModelVersion, timeout: float = TIMEOUT) -> ResolvedModel:
+    """Read what binding needs to know of a version, waiting for ``timeout`` seconds at most.
 
     Raises:
         SignatureMissingError, SignatureUnsupportedError: it cannot be bound.
-        ModelUnreadableError: its files cannot be read.
+        ModelUnreadableError: its files cannot be read, or not in time.
     """
-    model = _read_mlmodel(reference, found)
+    model = _read_mlmodel(reference, found, timeout)
     return ResolvedModel(
         name=found.name,
         version=int(found.version),
@@ -163,6 +188,28 @@ def describe(reference: ModelReference, found: ModelVersion) -> ResolvedModel:
         flavors=tuple(sorted(model.flavors)),
         signature=_read_signature(reference, model, found.source or ""),
     )
+
+
+class _NoAnswerError(Exception):
+    """What was asked over the network has not come in time."""
+
+
+def _within(timeout: float, ask: Callable[[], _T]) -> _T:
+    """What ``ask`` returns or raises, called in a thread that is left to itself after ``timeout`` seconds."""
+    answer: futures.Future[_T] = futures.Future()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            answer.set_result(context.run(ask))
+        except BaseException as exc:
+            answer.set_exception(exc)
+
+    # A daemon, for a process must be able to end while MLflow still waits.
+    Thread(target=run, name="lakepredict-registry", daemon=True).start()
+    if not futures.wait([answer], timeout).done:
+        raise _NoAnswerError(f"no answer in {timeout:g} seconds; {_TIMEOUT_SETTING} sets how many to wait")
+    return answer.result()
 
 
 def _find(client: MlflowClient, reference: ModelReference) -> ModelVersion:
@@ -221,13 +268,24 @@ def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotF
 
 
 def _version_missing(reference: ModelReference, versions: list[int]) -> VersionNotFoundError:
+    version = reference.version
     return VersionNotFoundError(
         call=str(reference),
         model=reference.name,
-        version=str(reference.version),
+        version=str(version) if isinstance(version, int) else literal(version),
         known=_listed(map(str, reversed(versions)), "a version, but the model has none"),
         registry=registry_address(),
+        hint="use a version that exists, an alias, or 'latest'." if versions else _first_version(reference),
     )
+
+
+def _set_alias(reference: ModelReference, version: int) -> str:
+    call = f"set_registered_model_alias({reference.name!r}, {reference.version!r}, '{version}')"
+    return f"set the alias with MlflowClient().{call}."
+
+
+def _first_version(reference: ModelReference) -> str:
+    return f"register a version first, with mlflow.register_model(model_uri, {reference.name!r})."
 
 
 def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> AliasNotFoundError:
@@ -238,7 +296,7 @@ def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions:
         alias=str(reference.version),
         known=_listed(known, f"an alias, but the model has none; versions: {_listed(map(str, versions), 'none')}"),
         registry=registry_address(),
-        example=f"'{versions[-1] if versions else 1}'",
+        hint=_set_alias(reference, versions[-1]) if versions else _first_version(reference),
     )
 
 
@@ -254,20 +312,42 @@ def _identity(found: ModelVersion) -> tuple[str, ...]:
     return mlflow.get_registry_uri(), found.name, str(found.version), str(found.creation_timestamp)
 
 
-def download_uri(name: str, version: int) -> str:
-    """Where the files of a version are; unlike ``models:/name/version`` it takes every name that a model can have."""
-    return str(MlflowClient().get_model_version_download_uri(name, str(version)))
+def download(name: str, version: int, directory: str, file: str = "") -> Path:
+    """Copy the files of a version, or one of them, into ``directory``, and return where they are.
+
+    Unlike ``models:/name/version``, this takes every name that a model can have. Files that an MLflow server keeps
+    have an address without a host. For MLflow that is the tracking server; where there is none, only the registry
+    can be meant.
+    """
+    uri = MlflowClient().get_model_version_download_uri(name, str(version))
+    registry = mlflow.get_registry_uri()
+    kept_by_registry = uri.startswith("mlflow-artifacts:") and not _is_http(mlflow.get_tracking_uri())
+    copied = download_artifacts(
+        artifact_uri=f"{uri}/{file}" if file else uri,
+        dst_path=directory,
+        tracking_uri=registry if kept_by_registry and _is_http(registry) else None,
+    )
+    return Path(copied)
+
+
+def _is_http(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+def _is_file(uri: str) -> bool:
+    """Whether a store is a file, whose tables MLflow makes at first use: work that must not be given up halfway."""
+    return uri.startswith(("sqlite:", "file:"))
 
 
 _mlmodels: dict[tuple[str, ...], Model] = {}
 """The MLmodel files read so far; those without a whole signature are read again, since one can be added."""
 
 
-def _read_mlmodel(reference: ModelReference, found: ModelVersion) -> Model:
+def _read_mlmodel(reference: ModelReference, found: ModelVersion, timeout: float) -> Model:
     identity = _identity(found)
     if identity not in _mlmodels:
         try:
-            model = Model.load(download_uri(found.name, int(found.version)))
+            model = _within(timeout, lambda: _load_mlmodel(found))
             signature = model.signature
         except Exception as exc:  # a damaged file fails in as many ways as YAML and JSON have
             source = f"models:/{found.name}/{found.version}"
@@ -276,6 +356,11 @@ def _read_mlmodel(reference: ModelReference, found: ModelVersion) -> Model:
             return model
         _mlmodels[identity] = model
     return _mlmodels[identity]
+
+
+def _load_mlmodel(found: ModelVersion) -> Model:
+    with tempfile.TemporaryDirectory(prefix="lakepredict-") as scratch:
+        return Model.load(download(found.name, int(found.version), scratch, "MLmodel"))
 
 
 def _read_signature(reference: ModelReference, model: Model, source: str) -> _signature.Signature:
@@ -310,5 +395,11 @@ def _without_password(text: str) -> str:
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of an error's text, which is what fits into another message, without passwords."""
-    return _without_password(str(exc).strip().split("\n", 1)[0]) or type(exc).__name__
+    """The first line of an error's text, which is what fits into another message, without passwords.
+
+    Where it announces what failed, as MLflow does for downloads, the first failure comes with it.
+    """
+    first, *others = str(exc).strip().split("\n")
+    if first.endswith(":"):
+        first = " ".join([first, *[each for each in others if not each.startswith("#")][:1]])
+    return _without_password(first) or type(exc).__name__

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from mlflow.types.schema import AnyType, Array, Map, Object
+from mlflow.types.schema import AnyType, Array, Map, Object, ParamSpec
 from pyspark.sql import types as T
 
 SPARK_TYPES: dict[DataType, T.DataType] = {
@@ -42,9 +42,12 @@ TENSOR_TYPES: dict[str, T.DataType] = {
     "float32": T.FloatType(),
     "float64": T.DoubleType(),
 }
-"""NumPy type of a tensor -> the smallest Spark type that holds each of its values."""
+"""NumPy type of a tensor -> the smallest Spark type that holds each of its values; text is STRING, bytes are BINARY."""
 
-UNSUPPORTED = "uint64, complex and datetime tensors, tensors of unknown inner shape, and MLflow's Any type"
+UNSUPPORTED = (
+    "uint64, complex and datetime tensors, tensors whose first dimension is not the rows (-1) or whose inner shape is"
+    " unknown, and MLflow's Any type"
+)
 """What has no SQL type; raised, never guessed."""
 
 
@@ -61,12 +64,14 @@ class Input:
         type: the Spark type that the plan casts the argument to.
         required: whether a call without it is an error.
         dtype: the NumPy type of a tensor, or None for a column.
+        shape: the size of each dimension of a tensor's row; -1 where it is not fixed.
     """
 
     name: str | None
     type: T.DataType
     required: bool = True
     dtype: str | None = None
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,17 @@ class Signature:
         inputs: the model's inputs in the order of the signature.
         result: the Spark type of ``PREDICT``: that of the single output, or a STRUCT of several.
         tensor: whether the model takes one tensor instead of named columns.
-        vector: whether that tensor has no second dimension: one value per row, not a row of one value.
+        parameters: the inference parameters that the model takes.
+        shapes: the size of each dimension of a row of each output, where the outputs are tensors.
+        output: the name of the single output, or None where it has none or there are several.
     """
 
     inputs: tuple[Input, ...]
     result: T.DataType
     tensor: bool = False
-    vector: bool = False
+    parameters: tuple[ParamSpec, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    output: str | None = None
 
 
 def read_signature(signature: ModelSignature) -> Signature:
@@ -97,22 +106,25 @@ def read_signature(signature: ModelSignature) -> Signature:
     return Signature(
         inputs=_tensor_inputs(inputs.inputs[0]) if tensor else tuple(_input(spec) for spec in inputs),
         result=_result_type(signature.outputs),
+        output=signature.outputs.inputs[0].name if len(signature.outputs.inputs) == 1 else None,
         tensor=tensor,
-        vector=tensor and len(inputs.inputs[0].shape) == 1,
+        parameters=tuple(signature.params or ()),
+        shapes=tuple(tuple(spec.shape[1:]) for spec in signature.outputs) if signature.outputs.is_tensor_spec() else (),
     )
 
 
 def _input(spec: ColSpec | TensorSpec) -> Input:
     if isinstance(spec, TensorSpec):
-        return Input(spec.name, _tensor_type(spec), spec.required, spec.type.name)
+        return Input(spec.name, _tensor_type(spec), spec.required, spec.type.name, tuple(spec.shape[1:]))
     return Input(spec.name, spark_type(spec.type), spec.required)
 
 
 def _tensor_inputs(spec: TensorSpec) -> tuple[Input, ...]:
     """An unnamed tensor of shape (-1, n) is n scalars; any other is one array per row."""
-    if len(spec.shape) == 2 and spec.shape[1] > 0:
-        return (Input(None, _scalar_tensor_type(spec.type), True, spec.type.name),) * spec.shape[1]
-    return (Input(None, _tensor_type(spec), True, spec.type.name),)
+    whole = _input(spec)
+    if len(whole.shape) == 1 and whole.shape[0] > 1:
+        return (Input(None, _scalar_tensor_type(spec.type), True, whole.dtype),) * whole.shape[0]
+    return (whole,)
 
 
 def _result_type(outputs: Schema) -> T.DataType:
@@ -130,18 +142,20 @@ def _output_type(spec: ColSpec | TensorSpec) -> T.DataType:
 
 
 def _tensor_type(spec: TensorSpec) -> T.DataType:
-    """The first dimension is the rows; each further one is a level of ARRAY."""
-    if any(size < 0 for size in spec.shape[2:]):
+    """The first dimension is the rows; each further one is a level of ARRAY, except a single one of size 1."""
+    if not spec.shape or spec.shape[0] != -1 or any(size < 0 for size in spec.shape[2:]):
         raise UnsupportedTypeError(f"a tensor of shape {spec.shape}")
     kind = _scalar_tensor_type(spec.type)
-    for _ in spec.shape[1:]:
+    for _ in () if spec.shape[1:] == (1,) else spec.shape[1:]:
         kind = T.ArrayType(kind)
     return kind
 
 
 def _scalar_tensor_type(dtype: np.dtype[Any]) -> T.DataType:
-    if dtype.kind in "OUS":
+    if dtype.kind in "OU":
         return T.StringType()
+    if dtype.kind == "S":
+        return T.BinaryType()
     if dtype.name not in TENSOR_TYPES:
         raise UnsupportedTypeError(f"a tensor of type {dtype.name}")
     return TENSOR_TYPES[dtype.name]

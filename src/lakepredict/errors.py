@@ -9,6 +9,12 @@ The tree::
     │   ├── LakehouseMismatchError
     │   └── DeltaJarsError
     ├── DataFileError                   an input file that cannot be read as it should be
+    ├── ScoringError                    a batch that cannot be scored, in a Python worker
+    │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
+    │   ├── ModelFailedError            PREDICT_MODEL_FAILED
+    │   ├── ResultInvalidError          PREDICT_RESULT_INVALID
+    │   ├── InputNullError              PREDICT_INPUT_NULL
+    │   └── InputInvalidError           PREDICT_INPUT_INVALID
     └── PredictError                    a PREDICT call that cannot be bound
         ├── ArgumentNotConstantError    PREDICT_ARGUMENT_NOT_CONSTANT
         ├── ArgumentInvalidError        PREDICT_ARGUMENT_INVALID
@@ -26,11 +32,15 @@ The tree::
         ├── ColumnSwappedError          PREDICT_COLUMN_SWAPPED
         ├── ArgumentUnknownError        PREDICT_ARGUMENT_UNKNOWN
         ├── TypeUnsafeError             PREDICT_TYPE_UNSAFE
+        ├── ParameterInvalidError       PREDICT_PARAMETER_INVALID
+        ├── ProbabilitiesMissingError   PREDICT_PROBABILITIES_MISSING
+        ├── SettingInvalidError         PREDICT_SETTING_INVALID
         └── PredictInternalError        PREDICT_INTERNAL_ERROR
 
 A :class:`PredictError` is raised while Spark analyses a query. Users of SQL and DataFrames see it as
 ``pyspark.errors.AnalysisException`` whose ``getCondition()`` is the name on the right, whose
 ``getMessageParameters()`` are the parameters given here, and whose ``getSqlState()`` is ``sqlstate``.
+A :class:`ScoringError` is raised while the query runs; users see it in the text of Spark's own exception.
 Message templates are written as Spark writes its own: ``<parameter>`` is replaced by the parameter.
 """
 
@@ -96,15 +106,14 @@ class DataFileError(_DescribedError):
     name = "DATA_FILE_INVALID"
 
 
-class PredictError(LakepredictError):
-    """A PREDICT call that cannot be bound; becomes an ``AnalysisException`` of the same condition.
+class _TemplatedError(LakepredictError):
+    """An error whose text is a template.
 
     Args:
         parameters: one string for each ``<placeholder>`` of the class's template, no more and no fewer.
     """
 
     condition: ClassVar[str]
-    sqlstate: ClassVar[str]
     template: ClassVar[str]
 
     def __init__(self, **parameters: str) -> None:
@@ -116,21 +125,96 @@ class PredictError(LakepredictError):
         super().__init__(f"[{self.condition}] {text}")
 
 
+class ScoringError(_TemplatedError):
+    """A batch that cannot be scored; fails the query as the text of a ``pyspark.errors.PySparkException``."""
+
+
+class ModelUnloadableError(ScoringError):
+    """A Python worker cannot load the model."""
+
+    condition = "PREDICT_MODEL_UNLOADABLE"
+    template = (
+        "<model> cannot be loaded in a Python worker.\n"
+        "  expected: a model that loads with the executor's packages\n"
+        "  got:      <reason>\n"
+        "  hint: <hint>"
+    )
+
+
+class ModelFailedError(ScoringError):
+    """The model raised an error."""
+
+    condition = "PREDICT_MODEL_FAILED"
+    template = (
+        "<model> failed on a batch of <rows> rows.\n"
+        "  expected: a prediction for each row\n"
+        "  got:      <reason>\n"
+        "  hint: TRY_PREDICT gives NULL for the rows that a model fails on, and scores the others."
+    )
+
+
+class ResultInvalidError(ScoringError):
+    """The model gave something else than its signature promises."""
+
+    condition = "PREDICT_RESULT_INVALID"
+    template = (
+        "<model> gave a result that does not fit its signature.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: log the model with a signature of what it gives, or mend its predict function."
+    )
+
+
+class InputNullError(ScoringError):
+    """An input is NULL where none may be."""
+
+    condition = "PREDICT_INPUT_NULL"
+    template = (
+        "<model>: the input `<input>` is NULL.\n"
+        "  expected: <expected>\n"
+        "  got:      NULL in <rows> rows of a batch\n"
+        "  hint: fill or filter these rows, or SET spark.lakepredict.onNull = null, which gives them a NULL prediction."
+    )
+
+
+class InputInvalidError(ScoringError):
+    """An input has a value that the model cannot take, though its type is right."""
+
+    condition = "PREDICT_INPUT_INVALID"
+    template = (
+        "<model>: a value of the input `<input>` does not fit.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: mend these rows, or use TRY_PREDICT, which gives them a NULL prediction."
+    )
+
+
+class PredictError(_TemplatedError):
+    """A PREDICT call that cannot be bound; becomes an ``AnalysisException`` of the same condition.
+
+    Args:
+        parameters: one string for each ``<placeholder>`` of the class's template, no more and no fewer.
+    """
+
+    sqlstate: ClassVar[str]
+
+
 class ArgumentNotConstantError(PredictError):
-    """The model or the version varies by row, so it cannot be resolved when the query is analysed."""
+    """The model, the version or ``params`` varies by row, so the call cannot be bound when the query is analysed."""
 
     condition = "PREDICT_ARGUMENT_NOT_CONSTANT"
     sqlstate = "42K09"
     template = (
         "The <argument> of <function> must be a constant, because the model is bound when the query is analysed.\n"
-        "  expected: a literal or a parameter marker, for example PREDICT('sales_forecast', 'champion', *)\n"
+        "  expected: a literal, a parameter marker or a session variable, for example <example>\n"
         "  got:      <expression>\n"
-        "  hint: write one PREDICT per model and choose between them with CASE."
+        "  hint: write one PREDICT for each <argument> and choose between them with CASE; a parameter of a SQL function"
+        " is no constant, but EXECUTE IMMEDIATE 'SELECT PREDICT(?, ...)' USING ... takes one."
     )
 
 
 class ArgumentInvalidError(PredictError):
-    """The model or the version is a constant of a wrong type, NULL or empty."""
+    """The model, the version or ``params`` is a constant of a wrong type, NULL or empty."""
 
     condition = "PREDICT_ARGUMENT_INVALID"
     sqlstate = "22023"
@@ -172,7 +256,7 @@ class VersionNotFoundError(PredictError):
         "<call>: the registered model `<model>` has no version <version>.\n"
         "  expected: <known>   (registry: <registry>)\n"
         "  got:      <version>\n"
-        "  hint: use a version that exists, an alias, or 'latest'."
+        "  hint: <hint>"
     )
 
 
@@ -185,17 +269,17 @@ class AliasNotFoundError(PredictError):
         "<call>: the registered model `<model>` has no alias '<alias>'.\n"
         "  expected: <known>   (registry: <registry>)\n"
         "  got:      '<alias>'\n"
-        "  hint: set the alias with MlflowClient().set_registered_model_alias('<model>', '<alias>', <example>)."
+        "  hint: <hint>"
     )
 
 
 class RegistryUnavailableError(PredictError):
-    """The MLflow registry did not answer."""
+    """The MLflow registry gave no usable answer."""
 
     condition = "PREDICT_REGISTRY_UNAVAILABLE"
     sqlstate = "58030"
     template = (
-        "<call>: the MLflow registry did not answer.\n"
+        "<call>: the MLflow registry gave no usable answer.\n"
         "  expected: a registry at <registry>\n"
         "  got:      <reason>\n"
         "  hint: check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI, and that the server runs."
@@ -289,7 +373,8 @@ class ColumnSwappedError(PredictError):
         " has its name.\n"
         "  expected: <expected>   (signature of <uri>)\n"
         "  got:      <got>\n"
-        "  hint: put the arguments in the order of the signature, or pass * to bind by name."
+        "  hint: put the arguments in the order of the signature, pass * to bind by name, or name the one that is"
+        " meant: <input> => <argument>."
     )
 
 
@@ -315,7 +400,47 @@ class TypeUnsafeError(PredictError):
         "<call>: <argument> cannot become the input `<input>` without a possible loss.\n"
         "  expected: <expected>   (signature of <uri>)\n"
         "  got:      <got>\n"
-        "  hint: if that is what you want, write CAST(<sql> AS <expected>)."
+        "  hint: <hint>"
+    )
+
+
+class ParameterInvalidError(PredictError):
+    """An inference parameter is unknown to the model, or has a value of a wrong type."""
+
+    condition = "PREDICT_PARAMETER_INVALID"
+    sqlstate = "22023"
+    template = (
+        "<call>: the parameter '<parameter>' does not fit the model's signature.\n"
+        "  expected: <expected>   (signature of <uri>)\n"
+        "  got:      <got>\n"
+        "  hint: params => map('name', value), or params => named_struct('a', 0.5, 'b', 'fast') for values of"
+        " several types."
+    )
+
+
+class ProbabilitiesMissingError(PredictError):
+    """The model is no classifier that gives probabilities."""
+
+    condition = "PREDICT_PROBABILITIES_MISSING"
+    sqlstate = "0A000"
+    template = (
+        "<call>: the model gives no class probabilities.\n"
+        "  expected: a classifier of scikit-learn, XGBoost, LightGBM, CatBoost or Spark ML that gives probabilities\n"
+        "  got:      <got>\n"
+        "  hint: use PREDICT."
+    )
+
+
+class SettingInvalidError(PredictError):
+    """A setting of lakepredict has a value that means nothing."""
+
+    condition = "PREDICT_SETTING_INVALID"
+    sqlstate = "22023"
+    template = (
+        "The setting <setting> is not usable.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: SET <setting> = <example>, or RESET <setting>."
     )
 
 
@@ -330,6 +455,11 @@ class PredictInternalError(PredictError):
         "  got:      <reason>\n"
         "  hint: this is a defect of lakepredict; please report it with the traceback in the driver's log."
     )
+
+
+def scoring_errors() -> list[type[ScoringError]]:
+    """All conditions of errors in Python workers, sorted by name."""
+    return sorted(ScoringError.__subclasses__(), key=lambda error: error.condition)
 
 
 def predict_errors() -> list[type[PredictError]]:

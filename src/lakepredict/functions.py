@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pyspark.sql import Column, SparkSession
@@ -15,22 +16,39 @@ _MODELS_KEPT = 64
 _MODEL_AND_VERSION = """
     Arguments:
       * model - the name of a registered model; a constant STRING.
-      * version - a version number, an alias such as 'champion', or 'latest'; a constant. It is resolved when
-          the query is analysed, once for all calls in the query."""
+      * version - a version number, an alias such as 'champion', or 'latest'; a constant."""
+_REGISTRY = """
+      The registry is MLflow's (MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI). The version is looked up when the query is
+      analysed, once for all calls in it: a view asks anew for each query, a DataFrame or a stream keeps the version
+      that it was made with."""
 _PREDICT = {
     "usage": (
         "_FUNC_(model, version, cols...) - Scores each row with a version of a model in the MLflow registry."
         " The result has the type of the model's output: a scalar for one output, a STRUCT for several."
     ),
     "arguments": f"""{_MODEL_AND_VERSION}
-      * cols - the inputs of the model. They bind by name if each has a name and together they cover the
-          model's required inputs (pass * for a whole row; columns that the model does not know are ignored).
-          Otherwise they bind by position, and there must be exactly one for each input.
+      * cols - the inputs of the model's signature. They bind by name if each has a name and together they cover the
+          required inputs: columns that the model does not know are ignored, so * passes a whole row, and
+          price => expression names an input. Otherwise they bind by position, exactly one for each input.
+          Types widen (INT to DOUBLE, DATE to TIMESTAMP); anything else needs a CAST.
+      * params => map('alpha', 0.5) - inference parameters of the signature; a constant MAP, or a STRUCT where
+          they have several types: params => named_struct('alpha', 0.5, 'mode', 'fast').
   """,
     "examples": """
     Examples:
+      > SELECT _FUNC_('sales_forecast', 3, 12, 4.5, true);
+       608845.0
       > SELECT store, week, _FUNC_('sales_forecast', 'champion', *) AS forecast FROM next_week;
-      > SELECT store FROM next_week WHERE _FUNC_('sales_forecast', 3, *) > 1000000;
+      > SELECT store FROM next_week WHERE _FUNC_('sales_forecast', 3, *, price => price * 1.1) > 1000000;
+      > -- After a join, the columns of one table:
+      > SELECT _FUNC_('sales_forecast', 3, n.*) AS forecast FROM next_week n JOIN stores s USING (store);
+  """,
+    "note": f"""{_REGISTRY}
+      A NULL in an integer or boolean input gives NULL. Other NULLs reach the model as missing values; where it refuses
+      those, the prediction is NULL, and the other rows are scored. SET spark.lakepredict.onNull = error makes a NULL an
+      error; pass shows each to the model.
+      Spark takes no * in ORDER BY, GROUP BY, UPDATE, DELETE and MERGE: name the columns there.
+      See also try_predict, predict_proba and predict_version.
   """,
 }
 _TRY_PREDICT = {
@@ -38,25 +56,45 @@ _TRY_PREDICT = {
         "_FUNC_(model, version, cols...) - As predict, but a row that the model fails on gives NULL instead of"
         " failing the query. A call that cannot be bound, and a model that cannot be loaded, are errors all the same."
     ),
-    "arguments": _PREDICT["arguments"],
+    "arguments": "\n    Arguments:\n      * as for predict.\n  ",
     "examples": """
     Examples:
       > SELECT store, week, _FUNC_('sales_forecast', 'champion', *) AS forecast FROM next_week;
   """,
+    "note": "",
+}
+_PREDICT_PROBA = {
+    "usage": (
+        "_FUNC_(model, version, cols...) - The probability of each class, a MAP from the class label to DOUBLE, by a"
+        " classifier of scikit-learn, XGBoost, LightGBM, CatBoost or Spark ML, whichever of its functions it was"
+        " logged with."
+    ),
+    "arguments": "\n    Arguments:\n      * as for predict.\n  ",
+    "examples": """
+    Examples:
+      > SELECT _FUNC_('churn', 3, 12, 'monthly');
+       {"no":0.8,"yes":0.2}
+      > SELECT customer, _FUNC_('churn', 'champion', *)['yes'] AS risk FROM customers;
+      > SELECT customer, label, p FROM customers LATERAL VIEW explode(_FUNC_('churn', 3, *)) AS label, p;
+  """,
+    "note": "",
 }
 _PREDICT_VERSION = {
     "usage": "_FUNC_(model, version) - The number of the model version that the query is bound to, a BIGINT.",
     "arguments": f"{_MODEL_AND_VERSION}\n  ",
     "examples": """
     Examples:
+      > SELECT _FUNC_('sales_forecast', 'champion');
+       3
       > SELECT store, predict('sales_forecast', 'champion', *) AS forecast,
                _FUNC_('sales_forecast', 'champion') AS model_version FROM next_week;
   """,
+    "note": f"{_REGISTRY}\n  ",
 }
 
 
 def register(spark: SparkSession) -> None:
-    """Make PREDICT, TRY_PREDICT and PREDICT_VERSION built-in SQL functions of the session's application.
+    """Make PREDICT, TRY_PREDICT, PREDICT_PROBA and PREDICT_VERSION built-in SQL functions of the application.
 
     What happens: they become known to this session, to all that are made later with
     ``spark.newSession()``, and to permanent views. Models are looked up with MLflow's tracking and registry
@@ -77,14 +115,13 @@ def register(spark: SparkSession) -> None:
         >>> spark.sql("SELECT PREDICT('sales_forecast', 'champion', *) FROM next_week")  # doctest: +SKIP
     """
     _jvm.require_usable(spark)
-    targets = _predict.TargetCache(_MODELS_KEPT)
-    for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT)):
-        build = partial(_predict.build, spark, targets, function)
-        _jvm.register_function(spark, function.lower(), build, **texts)
+    binder = _predict.Binder(spark, kept=_MODELS_KEPT)
+    for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT), ("PREDICT_PROBA", _PREDICT_PROBA)):
+        _jvm.register_function(spark, function.lower(), partial(binder.build, function), **texts)
     _jvm.register_function(spark, "predict_version", _predict.build_version, **_PREDICT_VERSION)
 
 
-def predict(model: str, version: int | str, *cols: Column | str) -> Column:
+def predict(model: str, version: int | str, *cols: Column | str, params: Mapping[str, object] | None = None) -> Column:
     """``PREDICT(model, version, cols...)`` as a DataFrame column.
 
     The model is looked up, and the columns are bound to its inputs, when the column is used in a DataFrame
@@ -94,10 +131,12 @@ def predict(model: str, version: int | str, *cols: Column | str) -> Column:
         model: the name of a registered model.
         version: a version number, an alias, or ``'latest'``.
         cols: columns or their names; ``"*"`` passes the whole row and binds by name.
+        params: inference parameters by name, in place of the defaults of the model's signature.
 
     Returns:
         The prediction: the Spark type of the model's one output, or a STRUCT of several. NULL for a row with a
-        NULL in an integer or boolean input; other NULLs reach the model as missing values.
+        NULL in an integer or boolean input; other NULLs reach the model as missing values
+        (``spark.lakepredict.onNull`` changes that).
 
     Raises:
         pyspark.errors.AnalysisException: with a condition ``PREDICT_...``, by the DataFrame operation that
@@ -108,5 +147,41 @@ def predict(model: str, version: int | str, *cols: Column | str) -> Column:
         >>> df = spark.table("next_week")
         >>> df.withColumn("forecast", lakepredict.predict("sales_forecast", "champion", "*"))  # doctest: +SKIP
     """
-    features = [F.col(each) if isinstance(each, str) else each for each in cols]
-    return F.call_function("predict", F.lit(model), F.lit(version), *features)
+    return _call("predict", model, version, cols, params)
+
+
+def predict_proba(
+    model: str, version: int | str, *cols: Column | str, params: Mapping[str, object] | None = None
+) -> Column:
+    """``PREDICT_PROBA(model, version, cols...)`` as a DataFrame column: the probability of each class.
+
+    Args:
+        model: the name of a registered model, a classifier of scikit-learn, XGBoost, LightGBM, CatBoost or Spark ML.
+        version: a version number, an alias, or ``'latest'``.
+        cols: columns or their names, as for :func:`predict`.
+        params: inference parameters, as for :func:`predict`.
+
+    Returns:
+        ``MAP<label, DOUBLE>``, the labels of the type that the classifier was trained with. NULL where
+        :func:`predict` is NULL.
+
+    Raises:
+        pyspark.errors.AnalysisException: with a condition ``PREDICT_...``, by the DataFrame operation that
+            uses the column; ``PREDICT_PROBABILITIES_MISSING`` for a model that gives none.
+
+    Example:
+        >>> import lakepredict
+        >>> df = spark.table("customers")
+        >>> df.withColumn("risk", lakepredict.predict_proba("churn", "champion", "*")["yes"])  # doctest: +SKIP
+    """
+    return _call("predict_proba", model, version, cols, params)
+
+
+def _call(
+    function: str, model: str, version: int | str, cols: Sequence[Column | str], params: Mapping[str, object] | None
+) -> Column:
+    arguments = [F.lit(model), F.lit(version), *(F.col(each) if isinstance(each, str) else each for each in cols)]
+    if params is not None:
+        members = [F.lit(each) for pair in params.items() for each in pair]
+        arguments.append(_jvm.named_argument("params", F.named_struct(*members)))
+    return F.call_function(function, *arguments)

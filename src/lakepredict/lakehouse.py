@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
 from lakepredict import _jvm
@@ -118,6 +119,10 @@ def use_mlflow(folder: Folder) -> None:
             got=f"lakehouse {folder.root} and no MLFLOW_TRACKING_URI",
             hint="start mlflow server and set MLFLOW_TRACKING_URI to its address.",
         )
-    os.environ[_ARTIFACT_ROOT] = folder.artifacts
     mlflow.set_tracking_uri(folder.mlflow_uri)
+    # MLflow reads the variable when it opens the store; a process that keeps it is taken for a tracking server,
+    # which reads no models from HDFS or a cloud.
+    os.environ[_ARTIFACT_ROOT] = folder.artifacts
+    MlflowClient().search_experiments(max_results=1)
+    del os.environ[_ARTIFACT_ROOT]
     _given_uri = folder.mlflow_uri

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import pytest
 from pyspark.sql import SparkSession
 
@@ -80,6 +81,14 @@ def test_life_of_a_session(folder: Folder) -> None:
         "in a schema": 3,
         "dropped for good": True,
     }
+
+
+def test_process_is_no_tracking_server(spark: SparkSession, folder: Folder) -> None:
+    """Artifacts are kept in the lakehouse, but MLflow does not take the process for a server, which reads no cloud."""
+    experiment = mlflow.get_experiment(mlflow.create_experiment("of a lakehouse"))
+
+    assert "_MLFLOW_SERVER_ARTIFACT_ROOT" not in os.environ
+    assert folder.artifacts in experiment.artifact_location
 
 
 def test_another_lakehouse_is_refused_while_a_session_runs(spark: SparkSession, tmp_path: Path) -> None:

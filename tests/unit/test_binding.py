@@ -285,6 +285,15 @@ def test_surplus_columns_and_explicit_names():
     assert expected == places(CHURN, column("id", STRING), column("age"), column("tenure", LONG), named("plan", STRING))
 
 
+def test_explicit_name_in_place_of_a_column():
+    """An explicit name goes before a column of that name, and settles which of two columns is meant."""
+    expected = {"age": 3, "tenure": 1, "plan": 2}
+    whole_row = [column("age"), column("tenure", LONG), column("plan", STRING)]
+
+    assert expected == places(CHURN, *whole_row, named("age"))
+    assert expected == places(CHURN, column("AGE"), *whole_row[1:], named("age"), column("age"))
+
+
 def test_swapped_name_before_explicit_name():
     """An argument at the place of one input with the name of another is refused before => as well."""
     message = refusal(ColumnSwappedError, CHURN, column("tenure"), expression("2", LONG), named("plan", STRING))

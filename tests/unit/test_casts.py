@@ -20,29 +20,31 @@ SCALARS = {
     "date": T.DateType(),
     "ts": T.TimestampType(),
     "ntz": T.TimestampNTZType(),
+    "time": T.TimeType(),
     "days": T.DayTimeIntervalType(),
     "mon": T.YearMonthIntervalType(),
     "var": T.VariantType(),
 }
 MATRIX = """
-      void bool i8 i16 i32 i64 f32 f64 dec str bin date ts ntz days mon var
-void   x    x   x   x   x   x   x   x   x   x   x   x   x   x   x    x   x
-bool   .    x   .   .   .   .   .   .   .   .   .   .   .   .   .    .   .
-i8     .    .   x   x   x   x   x   x   .   .   .   .   .   .   .    .   .
-i16    .    .   .   x   x   x   x   x   .   .   .   .   .   .   .    .   .
-i32    .    .   .   .   x   x   x   x   .   .   .   .   .   .   .    .   .
-i64    .    .   .   .   .   x   x   x   .   .   .   .   .   .   .    .   .
-f32    .    .   .   .   .   .   x   x   .   .   .   .   .   .   .    .   .
-f64    .    .   .   .   .   .   .   x   .   .   .   .   .   .   .    .   .
-dec    .    .   .   .   .   .   x   x   x   .   .   .   .   .   .    .   .
-str    .    .   .   .   .   .   .   .   .   x   .   .   .   .   .    .   .
-bin    .    .   .   .   .   .   .   .   .   .   x   .   .   .   .    .   .
-date   .    .   .   .   .   .   .   .   .   .   .   x   x   x   .    .   .
-ts     .    .   .   .   .   .   .   .   .   .   .   .   x   .   .    .   .
-ntz    .    .   .   .   .   .   .   .   .   .   .   .   x   x   .    .   .
-days   .    .   .   .   .   .   .   .   .   .   .   .   .   .   x    .   .
-mon    .    .   .   .   .   .   .   .   .   .   .   .   .   .   .    x   .
-var    .    .   .   .   .   .   .   .   .   .   .   .   .   .   .    .   x
+      void bool i8 i16 i32 i64 f32 f64 dec str bin date ts ntz time days mon var
+void   x    x    x  x   x   x   x   x   x   x   x   x    x  x   x    x    x   x
+bool   .    x    .  .   .   .   .   .   .   .   .   .    .  .   .    .    .   .
+i8     .    .    x  x   x   x   x   x   .   .   .   .    .  .   .    .    .   .
+i16    .    .    .  x   x   x   x   x   .   .   .   .    .  .   .    .    .   .
+i32    .    .    .  .   x   x   x   x   .   .   .   .    .  .   .    .    .   .
+i64    .    .    .  .   .   x   x   x   .   .   .   .    .  .   .    .    .   .
+f32    .    .    .  .   .   .   x   x   .   .   .   .    .  .   .    .    .   .
+f64    .    .    .  .   .   .   .   x   .   .   .   .    .  .   .    .    .   .
+dec    .    .    .  .   .   .   x   x   x   .   .   .    .  .   .    .    .   .
+str    .    .    .  .   .   .   .   .   .   x   .   .    .  .   .    .    .   .
+bin    .    .    .  .   .   .   .   .   .   .   x   .    .  .   .    .    .   .
+date   .    .    .  .   .   .   .   .   .   .   .   x    x  x   .    .    .   .
+ts     .    .    .  .   .   .   .   .   .   .   .   .    x  .   .    .    .   .
+ntz    .    .    .  .   .   .   .   .   .   .   .   .    x  x   .    .    .   .
+time   .    .    .  .   .   .   .   .   .   .   .   .    .  .   x    .    .   .
+days   .    .    .  .   .   .   .   .   .   .   .   .    .  .   .    x    .   .
+mon    .    .    .  .   .   .   .   .   .   .   .   .    .  .   .    .    x   .
+var    .    .    .  .   .   .   .   .   .   .   .   .    .  .   .    .    .   x
 """
 """What is given (left) may become what is wanted (top)."""
 

@@ -11,8 +11,10 @@ from lakepredict.errors import (
     LakepredictError,
     ModelNotFoundError,
     PredictError,
+    ScoringError,
     SessionError,
     predict_errors,
+    scoring_errors,
 )
 
 PLACEHOLDER = re.compile(r"<([a-zA-Z]+)>")
@@ -29,33 +31,37 @@ def public_base(error: type[Exception]) -> type[Exception]:
     return next(base for base in error.__mro__[1:] if not base.__name__.startswith("_"))
 
 
-def filled(error: type[PredictError], value: str = "x") -> PredictError:
+def filled(error: type[PredictError | ScoringError], value: str = "x") -> PredictError | ScoringError:
     """An error with the same value for each of its parameters."""
     return error(**dict.fromkeys(PLACEHOLDER.findall(error.template), value))
 
 
 each_predict_error = pytest.mark.parametrize("error", predict_errors(), ids=lambda error: error.condition.lower())
+each_condition = pytest.mark.parametrize(
+    "error", [*predict_errors(), *scoring_errors()], ids=lambda error: error.condition.lower()
+)
 
 
 # --- the classes -------------------------------------------------------------------------------------------
 
 
 def test_all_conditions_are_listed():
-    """The list of conditions has every kind of PREDICT error, sorted by condition."""
+    """The lists of conditions have every kind of error of a query, sorted by condition."""
     expected = sorted(subclasses(PredictError), key=lambda error: error.condition)
 
     assert expected == predict_errors()
+    assert sorted(subclasses(ScoringError), key=lambda error: error.condition) == scoring_errors()
     assert ArgumentInvalidError in expected
 
 
 def test_conditions_are_unique():
     """No two errors share a condition."""
-    conditions = [error.condition for error in predict_errors()]
+    conditions = [error.condition for error in [*predict_errors(), *scoring_errors()]]
 
-    assert sorted(set(conditions)) == conditions
+    assert sorted(set(conditions)) == sorted(conditions)
 
 
-@each_predict_error
+@each_condition
 def test_condition(error):
     """A condition starts with PREDICT_ and is written in capitals."""
     assert re.fullmatch("PREDICT(_[A-Z]+)+", error.condition)
@@ -68,7 +74,7 @@ def test_sqlstate(error):
     assert error.sqlstate[:2] not in {"00", "01", "02"}
 
 
-@each_predict_error
+@each_condition
 def test_template(error):
     """A template says in four lines what happened, what was expected, what was given, and what to do."""
     starts = [line.split(":")[0] for line in error.template.split("\n")[1:]]
@@ -77,7 +83,7 @@ def test_template(error):
     assert expected == starts
 
 
-@each_predict_error
+@each_condition
 def test_docstring(error):
     """A class says in one sentence what it stands for."""
     assert error.__doc__ not in (None, PredictError.__doc__)
@@ -107,7 +113,7 @@ def test_tree_in_the_docstring():
 # --- texts -------------------------------------------------------------------------------------------------
 
 
-@each_predict_error
+@each_condition
 def test_text(error):
     """The text of an error starts with its condition and has no placeholder left."""
     text = str(filled(error))
@@ -128,7 +134,7 @@ def test_whole_text():
     assert expected == str(ArgumentInvalidError(**INVALID))
 
 
-@each_predict_error
+@each_condition
 def test_parameters_are_kept(error):
     """The parameters are at hand as they were given, for the AnalysisException that is made of them."""
     expected = dict.fromkeys(PLACEHOLDER.findall(error.template), "x")
@@ -149,7 +155,7 @@ def test_values_are_not_templates(value):
     assert expected == str(ArgumentInvalidError(**{**INVALID, "got": value}))
 
 
-@each_predict_error
+@each_condition
 def test_missing_parameter(error):
     """An error without one of its parameters cannot be made."""
     first, *others = sorted(set(PLACEHOLDER.findall(error.template)))
@@ -158,7 +164,7 @@ def test_missing_parameter(error):
         error(**dict.fromkeys(others, "x"))
 
 
-@each_predict_error
+@each_condition
 def test_surplus_parameter(error):
     """An error with a parameter that it does not have cannot be made."""
     parameters = dict.fromkeys(PLACEHOLDER.findall(error.template), "x")

@@ -5,9 +5,11 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import mlflow
 import numpy as np
@@ -18,10 +20,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
+from mlflow.utils.workspace_context import ServerWorkspaceContext
 from pyspark.sql import types as T
 from sklearn.linear_model import LinearRegression
 
-from lakepredict._registry import ModelReference, ResolvedModel, registry_address, resolve
+from lakepredict._registry import ModelReference, ResolvedModel, describe, find, registry_address, resolve
 from lakepredict._signature import Input, Signature
 from lakepredict.errors import (
     AliasNotFoundError,
@@ -620,3 +623,88 @@ def test_password_of_an_unreachable_registry(closed_port, monkeypatch):
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"http://ann:s3cret@127.0.0.1:{closed_port}")
 
     assert "s3cret" not in refusal(RegistryUnavailableError, "sales", 1)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A web server of this process, and its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("version", [1, "champion", "latest"])
+def test_silent_registry(registry, silent_server, monkeypatch, version):
+    """A registry that never answers is given up after the time that the caller grants."""
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"http://ann:s3cret@{silent_server}")
+    start = time.monotonic()
+    with pytest.raises(RegistryUnavailableError) as caught:
+        find(ModelReference("sales", version), timeout=0.5)
+    seconds = time.monotonic() - start
+    expected = {
+        "registry": f"http://{silent_server}",
+        "reason": "no answer in 0.5 seconds; spark.lakepredict.registryTimeout sets how many to wait",
+    }
+
+    assert expected.items() <= caught.value.parameters.items()
+    assert 0.5 <= seconds < 10
+
+
+def test_silent_artifact_store(registry, silent_server, monkeypatch):
+    """Files that never come are given up after the time that the caller grants."""
+    # MLflow takes a process with this variable for a server, which asks no other server for files.
+    monkeypatch.delenv("_MLFLOW_SERVER_ARTIFACT_ROOT")
+    registry.register("sales", source=f"http://ann:s3cret@{silent_server}/mlflow-artifacts/artifacts/model")
+    reference = ModelReference("sales", 1)
+    start = time.monotonic()
+    with pytest.raises(ModelUnreadableError) as caught:
+        describe(reference, find(reference), timeout=0.5)
+    seconds = time.monotonic() - start
+
+    assert caught.value.parameters["reason"].startswith("no answer in 0.5 seconds; ")
+    assert seconds < 10
+
+
+def test_a_lookup_sees_what_its_caller_does(registry, monkeypatch):
+    """A lookup is made with the context variables of its caller, in which MLflow keeps the workspace."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        """Keeps the workspace of each request."""
+
+        def do_GET(self) -> None:
+            """Answer that there is no such thing."""
+            asked.append(self.headers.get("X-MLFLOW-WORKSPACE"))
+            self.send_error(404)
+
+    with serving(Handler) as address, ServerWorkspaceContext("blue"):
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"http://{address}")
+        refusal(RegistryUnavailableError, "sales", 1)
+
+    assert "blue" in asked
+
+
+def test_another_web_server(registry, tmp_path, monkeypatch):
+    """A web server that is no MLflow server is not taken for a registry without the model."""
+    with serving(SimpleHTTPRequestHandler) as address:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"http://{address}")
+        message = refusal(RegistryUnavailableError, "sales", 1)
+
+    assert "failed with error code 404" in message
+
+
+def test_registry_that_is_no_database(registry, tmp_path, monkeypatch):
+    """The error of a database's own library reaches the user, and is no defect of lakepredict."""
+    (tmp_path / "other.db").write_text("text")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/other.db")
+
+    assert "file is not a database" in refusal(RegistryUnavailableError, "sales", 1)

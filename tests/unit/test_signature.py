@@ -110,10 +110,8 @@ def test_column(name, kind):
 @pytest.mark.parametrize(("name", "kind"), NUMPY_TYPES.items())
 def test_tensor(name, kind):
     """A tensor of each type is an input, and one-dimensional a scalar output, of the Spark type."""
-    expected = (Input(None, kind, True, name),)
-
-    assert expected == inputs_of(tensor(name, (-1, 1)))
-    assert expected == inputs_of(tensor(name, (-1,)))
+    assert (Input(None, kind, True, name, (1,)),) == inputs_of(tensor(name, (-1, 1)))
+    assert (Input(None, kind, True, name),) == inputs_of(tensor(name, (-1,)))
     assert kind == result_of(tensor(name))
 
 
@@ -185,8 +183,8 @@ def test_unnamed_tensor_of_other_shape(shape, levels):
     kind = T.DoubleType()
     for _ in range(levels):
         kind = T.ArrayType(kind)
-    inputs = (Input(None, kind, True, "float64"),)
-    expected = Signature(inputs, T.DoubleType(), tensor=True, vector=levels == 0)
+    inputs = (Input(None, kind, True, "float64", shape[1:]),)
+    expected = Signature(inputs, T.DoubleType(), tensor=True)
 
     assert expected == read([tensor("float64", shape)], ONE_OUTPUT)
 
@@ -201,8 +199,8 @@ def test_named_tensors():
     expected = Signature(
         (
             Input("age", T.LongType(), True, "int64"),
-            Input("pixels", T.ArrayType(T.ShortType()), True, "uint8"),
-            Input("image", T.ArrayType(T.ArrayType(T.FloatType())), True, "float32"),
+            Input("pixels", T.ArrayType(T.ShortType()), True, "uint8", (4,)),
+            Input("image", T.ArrayType(T.ArrayType(T.FloatType())), True, "float32", (28, 28)),
         ),
         T.DoubleType(),
         tensor=False,
@@ -216,7 +214,7 @@ def test_named_tensors():
     ("shape", "expected"),
     [
         ((-1,), T.DoubleType()),
-        ((-1, 1), T.ArrayType(T.DoubleType())),
+        ((-1, 1), T.DoubleType()),
         ((-1, 3), T.ArrayType(T.DoubleType())),
         ((-1, -1), T.ArrayType(T.DoubleType())),
         ((-1, 2, 3), T.ArrayType(T.ArrayType(T.DoubleType()))),
@@ -275,7 +273,8 @@ def test_several_tensor_outputs():
 
 def test_inferred_signature():
     """What infer_signature records for a matrix and a vector is scalars in and a scalar out."""
-    expected = Signature((Input(None, T.DoubleType(), True, "float64"),) * 2, T.LongType(), tensor=True)
+    inputs = (Input(None, T.DoubleType(), True, "float64"),) * 2
+    expected = Signature(inputs, T.LongType(), tensor=True, shapes=((),))
 
     assert expected == read_signature(infer_signature(np.ones((3, 2)), np.array([1, 2, 3])))
 
@@ -307,9 +306,9 @@ def test_unsupported_tensor(name, place):
     assert expected == str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(-1, 2, -1), (-1, -1, -1), (-1, 2, 3, -1)])
-def test_unknown_inner_shape(shape):
-    """A tensor whose inner dimensions are unknown is refused with its shape."""
+@pytest.mark.parametrize("shape", [(-1, 2, -1), (-1, -1, -1), (-1, 2, 3, -1), (10, 3), (1,), ()])
+def test_shapes_without_a_type(shape):
+    """A tensor whose inner dimensions are unknown, or whose first is not the rows, is refused with its shape."""
     expected = f"a tensor of shape {shape}"
 
     with pytest.raises(UnsupportedTypeError) as caught:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlflow.artifacts import download_artifacts
-from mlflow.exceptions import MlflowException
-
-from lakepredict._registry import ModelReference, ResolvedModel, download_uri, first_line
+from lakepredict import _registry
+from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict.errors import ModelUnreadableError
 
 
@@ -18,6 +16,6 @@ def fetch(reference: ModelReference, model: ResolvedModel, directory: str) -> Pa
         ModelUnreadableError: they cannot be read from the artifact store.
     """
     try:
-        return Path(download_artifacts(artifact_uri=download_uri(model.name, model.version), dst_path=directory))
-    except (MlflowException, OSError) as exc:
-        raise ModelUnreadableError(call=str(reference), source=model.uri, reason=first_line(exc)) from exc
+        return _registry.download(model.name, model.version, directory)
+    except Exception as exc:  # each kind of store fails with the errors of a library of its own
+        raise ModelUnreadableError(call=str(reference), source=model.uri, reason=_registry.first_line(exc)) from exc

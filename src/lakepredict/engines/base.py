@@ -1,12 +1,58 @@
-"""What an engine makes of a bound call: something that ``_jvm`` can splice into a plan."""
+"""What an engine is asked for, and what it makes of that: something that ``_jvm`` can splice into a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import types as T
+
+from lakepredict._registry import ModelReference, ResolvedModel
+from lakepredict._settings import OnNull
+from lakepredict._signature import Input
+
+
+@dataclass(frozen=True)
+class Request:
+    """A bound call, without what feeds it: what the predictions are to be.
+
+    Attributes:
+        reference: the model as the query names it, and the function that it calls.
+        model: the version to score with.
+        inputs: the inputs that the call provides, in the order of the signature.
+        timezone: the session's time zone.
+        on_null: what becomes of a row with a NULL in an input.
+        params: inference parameters, or None for the signature's defaults.
+    """
+
+    reference: ModelReference
+    model: ResolvedModel
+    inputs: tuple[Input, ...]
+    timezone: str
+    on_null: OnNull = "null"
+    params: Mapping[str, Any] | None = None
+
+    @property
+    def lenient(self) -> bool:
+        """Whether a row that the model fails on gets NULL."""
+        return self.reference.function == "TRY_PREDICT"
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether class probabilities are asked for instead of predictions."""
+        return self.reference.function == "PREDICT_PROBA"
+
+    @property
+    def name(self) -> str:
+        """How EXPLAIN shows it: ``predict[sales_forecast v3]``."""
+        return f"{self.reference.function.lower()}[{self.model.name} v{self.model.version}]"
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for two requests exactly when one UDF serves both."""
+        params = None if self.params is None else repr(sorted(self.params.items()))
+        return self.model.identity, self.reference.function, self.inputs, self.timezone, self.on_null, params
 
 
 @dataclass(frozen=True)

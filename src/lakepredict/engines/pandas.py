@@ -10,17 +10,22 @@ import hashlib
 import mmap
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from pyspark import SparkContext
+from pyspark import Broadcast, SparkContext
 from pyspark.sql import types as T
 
-from lakepredict._binding import Binding
-from lakepredict._registry import ModelReference, ResolvedModel
-from lakepredict._worker import PackedModel, Scorer
+from lakepredict._signature import TENSOR_TYPES
+from lakepredict._worker.batch import Feature
+from lakepredict._worker.packed_model import PackedModel
+from lakepredict._worker.probabilities import NoProbabilitiesError
+from lakepredict._worker.scorer import Scorer
 from lakepredict.engines._files import fetch
-from lakepredict.engines.base import PythonFunction
+from lakepredict.engines.base import PythonFunction, Request
+from lakepredict.errors import ModelUnloadableError, ModelUnsupportedError, ProbabilitiesMissingError
 
 ARROW_TYPES: dict[type[T.DataType], pa.DataType] = {
     T.BooleanType: pa.bool_(),
@@ -48,35 +53,83 @@ def arrow_type(kind: T.DataType) -> pa.DataType:
     return ARROW_TYPES[type(kind)]
 
 
-def build(
-    context: SparkContext, reference: ModelReference, binding: Binding, *, timezone: str, lenient: bool
-) -> PythonFunction:
-    """Ship the model to the executors and describe the function that scores with it.
+@dataclass(frozen=True)
+class Labels:
+    """The class labels of a classifier.
+
+    Attributes:
+        type: their Spark type.
+        values: the labels, as an Arrow array of that type.
+    """
+
+    type: T.DataType
+    values: pa.Array
+
+
+def ship(context: SparkContext, request: Request) -> Broadcast[PackedModel]:
+    """Pack the model's files and broadcast them; executors fetch them when a task needs them.
 
     Raises:
-        ModelUnreadableError: the model's files cannot be read from the artifact store.
+        ModelUnreadableError: they cannot be read from the artifact store.
     """
-    model = binding.model
-    tensor = binding.inputs[0].input.dtype if model.signature.tensor else None
-    scorer = Scorer(
-        model=context.broadcast(_pack(reference, model)),
-        names=tuple(bound.input.name for bound in binding.inputs),
-        tensor=tensor,
-        result=arrow_type(model.signature.result),
-        timezone=timezone,
-        vector=model.signature.vector,
-        width=len(model.signature.inputs) if len(model.signature.inputs) > 1 else None,
-        lenient=lenient,
-    )
-    return PythonFunction(
-        scorer, f"{reference.function.lower()}[{model.name} v{model.version}]", model.signature.result
-    )
-
-
-def _pack(reference: ModelReference, model: ResolvedModel) -> PackedModel:
     with tempfile.TemporaryDirectory(prefix="lakepredict-") as scratch:
-        files = fetch(reference, model, scratch)
-        return _archive(files, f"the model '{model.name}' version {model.version}")
+        files = fetch(request.reference, request.model, scratch)
+        return context.broadcast(_archive(files, f"the model '{request.model.name}' version {request.model.version}"))
+
+
+def read_labels(context: SparkContext, request: Request, shipped: Broadcast[PackedModel]) -> Labels:
+    """Ask a Python worker for the class labels, by a job of one task: the driver needs none of the model's libraries.
+
+    Raises:
+        ProbabilitiesMissingError: the model is no classifier that gives probabilities.
+        ModelUnsupportedError: it cannot be loaded.
+    """
+    call = str(request.reference)
+    found = context.parallelize([0], 1).map(lambda _: _labels_of(shipped)).collect()[0]
+    if isinstance(found, NoProbabilitiesError):
+        raise ProbabilitiesMissingError(call=call, got=str(found))
+    if isinstance(found, dict):
+        raise ModelUnsupportedError(
+            call=call, expected="a model that loads in a Python worker", got=found["reason"], hint=found["hint"]
+        )
+    if found.dtype.kind not in "US" and found.dtype.name not in TENSOR_TYPES:
+        raise ProbabilitiesMissingError(call=call, got=f"a classifier whose labels are {found.dtype.name}")
+    kind = TENSOR_TYPES.get(found.dtype.name, T.StringType())
+    return Labels(kind, pa.array(found.tolist(), arrow_type(kind)))
+
+
+def _labels_of(shipped: Broadcast[PackedModel]) -> Any:
+    """Runs in a Python worker."""
+    try:
+        return shipped.value.labels()
+    except NoProbabilitiesError as exc:
+        return exc
+    except ModelUnloadableError as exc:
+        return exc.parameters
+
+
+def build(request: Request, shipped: Broadcast[PackedModel], labels: Labels | None) -> PythonFunction:
+    """Describe the function that scores with a model that was shipped.
+
+    Args:
+        request: what the predictions are to be.
+        shipped: the model.
+        labels: its class labels, where their probabilities are asked for.
+    """
+    result = request.model.signature.result if labels is None else T.MapType(labels.type, T.DoubleType(), False)
+    scorer = Scorer(
+        model=shipped,
+        features=tuple(Feature(each.name, each.dtype, each.shape, each.required) for each in request.inputs),
+        result=arrow_type(result),
+        output=request.model.signature.output,
+        timezone=request.timezone,
+        on_null=request.on_null,
+        lenient=request.lenient,
+        params=None if request.params is None else dict(request.params),
+        shapes=request.model.signature.shapes,
+        labels=None if labels is None else labels.values,
+    )
+    return PythonFunction(scorer, request.name, result)
 
 
 def _archive(source: Path, label: str) -> PackedModel:

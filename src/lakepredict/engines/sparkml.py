@@ -13,22 +13,21 @@ from collections.abc import Iterable, Iterator
 import mlflow.spark
 from pyspark import SparkFiles
 from pyspark.ml import PipelineModel, Transformer
-from pyspark.ml.feature import ImputerModel
+from pyspark.ml.classification import ProbabilisticClassificationModel
+from pyspark.ml.feature import ImputerModel, IndexToString
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.ml.linalg import VectorUDT
+from pyspark.ml.tuning import CrossValidatorModel, TrainValidationSplitModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakepredict import _jvm
-from lakepredict._binding import Binding
 from lakepredict._casts import is_safe
-from lakepredict._registry import ModelReference
 from lakepredict._sql import quoted, sql_type
 from lakepredict.engines._files import fetch
-from lakepredict.errors import ModelUnsupportedError
-
-_HINT = "score with the model itself: mlflow.spark.load_model('{uri}').transform(df)."
+from lakepredict.engines.base import Request
+from lakepredict.errors import InputNullError, ModelUnsupportedError, ProbabilitiesMissingError
 
 
 def supports(flavors: Iterable[str]) -> bool:
@@ -36,38 +35,49 @@ def supports(flavors: Iterable[str]) -> bool:
     return "spark" in flavors
 
 
-def build(spark: SparkSession, reference: ModelReference, binding: Binding) -> DataFrame:
+def build(spark: SparkSession, request: Request) -> DataFrame:
     """The model's output for an empty data frame of its inputs, as one column.
 
     A NULL in an input whose first stage refuses missing values (and NaN, as VectorAssembler does) gives a NULL
-    prediction; a stage with ``handleInvalid='keep'`` and an Imputer get them as they are.
+    prediction; a stage with ``handleInvalid='keep'`` and an Imputer get them as they are. Where
+    ``request.on_null`` is ``error``, a NULL in a required input fails the query; where it is ``pass``, the stages get
+    what there is.
 
     Raises:
-        ModelUnsupportedError: the pipeline does more than project (drops rows, joins, aggregates), or does not
-            give the outputs of the signature.
+        ModelUnsupportedError: the pipeline does more than project (drops rows, joins, aggregates), does not
+            give the outputs of the signature, or is to take inference parameters.
+        ProbabilitiesMissingError: class probabilities are asked for, and it gives none.
         ModelUnreadableError: the model's files cannot be read.
     """
-    model = binding.model
+    if request.params:
+        raise _unsupported(request, "a model of another flavor", "inference parameters, which Spark ML does not have")
     scratch = tempfile.mkdtemp(dir=SparkFiles.getRootDirectory(), prefix="lakepredict-")
-    pipeline: Transformer = mlflow.spark.load_model(str(fetch(reference, model, scratch)))
-    inputs = _inputs(spark, binding)
+    pipeline: Transformer = mlflow.spark.load_model(str(fetch(request.reference, request.model, scratch)))
+    inputs = _inputs(spark, request)
     transformed = pipeline.transform(_with_vectors(inputs))
-    outputs = _outputs(reference, binding, transformed)
-    guarded = [name for name in (str(each.input.name) for each in binding.inputs) if name not in tolerant(pipeline)]
-    scored: DataFrame = transformed.select(_unless_missing(inputs, guarded, outputs).alias("prediction"))
+    outputs = (
+        _probabilities(request, pipeline, transformed) if request.probabilities else _outputs(request, transformed)
+    )
+    if request.on_null == "null":
+        kept = tolerant(pipeline)
+        outputs = _unless_missing(inputs, [name for name in inputs.columns if name not in kept], outputs)
+    elif request.on_null == "error":
+        outputs = _refuse_nulls(request, outputs)
+    scored: DataFrame = transformed.select(outputs.alias("prediction"))
     step = _jvm.obstacle(scored)
     if step is not None:
-        raise ModelUnsupportedError(
-            call=str(reference),
-            expected="a pipeline that computes each row's prediction from that row alone",
-            got=f"a step that does more: {step}",
-            hint=_HINT.format(uri=model.uri),
-        )
+        wanted = "a pipeline that computes each row's prediction from that row alone"
+        raise _unsupported(request, wanted, f"a step that does more: {step}")
     return scored
 
 
-def _inputs(spark: SparkSession, binding: Binding) -> DataFrame:
-    fields = [T.StructField(str(each.input.name), each.input.type) for each in binding.inputs]
+def _unsupported(request: Request, expected: str, got: str) -> ModelUnsupportedError:
+    hint = f"score with the model itself: mlflow.spark.load_model('{request.model.uri}').transform(df)."
+    return ModelUnsupportedError(call=str(request.reference), expected=expected, got=got, hint=hint)
+
+
+def _inputs(spark: SparkSession, request: Request) -> DataFrame:
+    fields = [T.StructField(str(each.name), each.type) for each in request.inputs]
     return spark.createDataFrame([], T.StructType(fields))
 
 
@@ -81,39 +91,59 @@ def _with_vectors(inputs: DataFrame) -> DataFrame:
     return inputs.select(*columns)
 
 
-def _outputs(reference: ModelReference, binding: Binding, transformed: DataFrame) -> Column:
+def _outputs(request: Request, transformed: DataFrame) -> Column:
     """The column, or the struct of columns, that the signature promises."""
-    result = binding.model.signature.result
+    result = request.model.signature.result
     if not isinstance(result, T.StructType):
-        return _output(reference, binding, transformed, "prediction", result)
-    fields = [
-        _output(reference, binding, transformed, field.name, field.dataType).alias(field.name)
-        for field in result.fields
-    ]
+        return _output(request, transformed, "prediction", result)
+    fields = [_output(request, transformed, each.name, each.dataType).alias(each.name) for each in result.fields]
     return F.struct(*fields)
 
 
-def _output(
-    reference: ModelReference, binding: Binding, transformed: DataFrame, name: str, wanted: T.DataType
-) -> Column:
+def _output(request: Request, transformed: DataFrame, name: str, wanted: T.DataType) -> Column:
+    promised = f"a model that gives {name} {sql_type(wanted)}, as its signature says"
     if name not in transformed.columns:
-        raise _output_error(reference, binding, f"{name} {sql_type(wanted)}", ", ".join(transformed.columns))
+        raise _unsupported(request, promised, ", ".join(transformed.columns))
     given = transformed.schema[name].dataType
     column = F.col(quoted(name))
     if isinstance(given, VectorUDT):
         given, column = T.ArrayType(T.DoubleType()), vector_to_array(column)
     if not is_safe(given, wanted):
-        raise _output_error(reference, binding, f"{name} {sql_type(wanted)}", f"{name} {sql_type(given)}")
+        raise _unsupported(request, promised, f"{name} {sql_type(given)}")
     return column.cast(wanted)
 
 
-def _output_error(reference: ModelReference, binding: Binding, expected: str, got: str) -> ModelUnsupportedError:
-    return ModelUnsupportedError(
-        call=str(reference),
-        expected=f"a model that gives {expected}, as its signature says",
-        got=got,
-        hint=_HINT.format(uri=binding.model.uri),
-    )
+def _probabilities(request: Request, pipeline: Transformer, transformed: DataFrame) -> Column:
+    """A map from label to probability; the labels are texts where an IndexToString turns predictions into texts."""
+    stages = list(_stages(pipeline))
+    classifiers = [each for each in stages if isinstance(each, ProbabilisticClassificationModel)]
+    if not classifiers or classifiers[-1].getProbabilityCol() not in transformed.columns:
+        names = ", ".join(type(each).__name__ for each in stages)
+        raise ProbabilitiesMissingError(call=str(request.reference), got=f"a Spark ML pipeline of {names}")
+    classifier = classifiers[-1]
+    predicted = classifier.getPredictionCol()
+    texts = [each for each in stages if isinstance(each, IndexToString) and each.getInputCol() == predicted]
+    labels = [F.lit(float(each)) for each in range(classifier.numClasses)]
+    if texts:
+        named = texts[-1].getLabels() if texts[-1].isDefined("labels") else []
+        metadata = transformed.schema[predicted].metadata.get("ml_attr", {})
+        labels = [F.lit(each) for each in named or metadata["vals"]]
+    values = vector_to_array(F.col(quoted(classifier.getProbabilityCol())))
+    return F.map_from_arrays(F.array(*labels), values)
+
+
+def _refuse_nulls(request: Request, outputs: Column) -> Column:
+    checked = outputs
+    for each in request.inputs:
+        if each.required:
+            error = InputNullError(
+                model=f"the model '{request.model.name}' version {request.model.version}",
+                input=str(each.name),
+                expected="a value in each row, since spark.lakepredict.onNull = error",
+                rows="1",
+            )
+            checked = F.when(F.col(quoted(str(each.name))).isNull(), F.raise_error(str(error))).otherwise(checked)
+    return checked
 
 
 def _unless_missing(inputs: DataFrame, guarded: list[str], outputs: Column) -> Column:
@@ -145,11 +175,13 @@ def _takes_missing(stage: Transformer) -> bool:
 
 
 def _stages(model: Transformer) -> Iterator[Transformer]:
-    if not isinstance(model, PipelineModel):
+    if isinstance(model, (CrossValidatorModel, TrainValidationSplitModel)):
+        yield from _stages(model.bestModel)
+    elif isinstance(model, PipelineModel):
+        for stage in model.stages:
+            yield from _stages(stage)
+    else:
         yield model
-        return
-    for stage in model.stages:
-        yield from _stages(stage)
 
 
 def _input_columns(stage: Transformer) -> Iterator[str]:

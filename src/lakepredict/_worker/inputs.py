@@ -1,0 +1,138 @@
+"""Arrow arrays as models take them: data frame columns and tensors; runs in Python workers, imports pyarrow alone.
+
+Nothing is rounded, wrapped or guessed on the way: what does not fit is an error that shows the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakepredict._worker.clocks import wall_clock
+
+
+def to_numpy(column: pa.Array, timezone: str, *, nullable: bool = False) -> Any:
+    """A column as models take it; its NumPy type depends on the Arrow type alone, never on the values.
+
+    Floats have NaN for NULL, objects None, timestamps NaT; timestamps are naive, in ``timezone``. Arrays become
+    lists, structs and maps dicts. Integers and booleans have no NULL, unless ``nullable`` asks for pandas'
+    nullable types, which have one.
+    """
+    if pa.types.is_nested(column.type):
+        return _objects(column, timezone)
+    if nullable and (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
+        return column.to_pandas(types_mapper=_nullable_type)
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = wall_clock(column, timezone)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _nullable_type(kind: pa.DataType) -> Any:
+    import pandas as pd
+
+    return pd.BooleanDtype() if pa.types.is_boolean(kind) else getattr(pd, f"{str(kind).capitalize()}Dtype")()
+
+
+def to_tensor(column: pa.Array, dtype: str, shape: Sequence[int], timezone: str) -> Any:
+    """A column as a tensor of ``dtype``: the first dimension is the rows, the others are ``shape``.
+
+    Args:
+        column: scalars, or arrays as deep as ``shape`` is long; nothing in it is NULL but what ``dtype`` has a
+            missing value for.
+        dtype: the NumPy type.
+        shape: the size of each dimension of a row; -1 for that of the first row.
+
+    Raises:
+        ValueError: an array has another number of values, or a value does not fit ``dtype``.
+    """
+    import numpy as np
+
+    flat, sizes = flatten(column, shape)
+    wanted = np.dtype(dtype)
+    if pa.types.is_integer(flat.type) and wanted.kind in "iu":
+        flat = flat.cast(pa.from_numpy_dtype(wanted))
+    values = to_numpy(flat, timezone)
+    with np.errstate(over="ignore"):
+        tensor = values.astype(wanted)
+    if wanted.kind == "f" and tensor.dtype.itemsize < values.dtype.itemsize:
+        lost = values[np.isinf(tensor) & np.isfinite(values)]
+        if len(lost):
+            raise ValueError(f"{lost[0]} is out of the range of {dtype}")
+    return tensor.reshape(len(column), *sizes)
+
+
+def flatten(column: pa.Array, shape: Sequence[int]) -> tuple[pa.Array, list[int]]:
+    """The scalars in a column of arrays, and the size of each dimension of a row.
+
+    Raises:
+        ValueError: an array has another number of values than ``shape`` has there.
+    """
+    sizes = []
+    for size in shape:
+        if not pa.types.is_list(column.type):
+            sizes.append(size)
+            continue
+        lengths = pc.list_value_length(column)
+        wanted = size if size >= 0 or len(lengths) == 0 else lengths[0].as_py()
+        other = lengths.filter(pc.not_equal(lengths, wanted))
+        if len(other):
+            raise ValueError(f"an array has {other[0].as_py()} values where the model takes {wanted}")
+        sizes.append(wanted)
+        column = column.flatten()
+    return column, sizes
+
+
+def complete(column: pa.Array, *, scalars: bool) -> pa.BooleanArray:
+    """Whether each row is there, with each array in it; and each scalar, where ``scalars`` says so."""
+    if not pa.types.is_list(column.type):
+        return column.is_valid() if scalars else pa.repeat(pa.scalar(True), len(column))
+    mask = column.is_valid()
+    inner = complete(column.flatten(), scalars=scalars)
+    gaps = pc.list_parent_indices(column).filter(pc.invert(inner))
+    if not len(gaps):
+        return mask
+    return pc.and_(mask, pc.invert(pc.is_in(pa.array(range(len(column)), gaps.type), gaps.unique())))
+
+
+def gapless(column: pa.Array) -> pa.BooleanArray:
+    """Whether no integer and no boolean is NULL in a row, nor in the arrays in it; a NULL array is no gap."""
+    if pa.types.is_list(column.type):
+        gaps = pc.list_parent_indices(column).filter(pc.invert(gapless(column.flatten())))
+        return pc.invert(pc.is_in(pa.array(range(len(column)), gaps.type), gaps.unique()))
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return column.is_valid()
+    return pa.repeat(pa.scalar(True), len(column))
+
+
+def _objects(column: pa.Array, timezone: str) -> Any:
+    import numpy as np
+
+    values = np.empty(len(column), dtype=object)
+    values[:] = _on_clocks(column, timezone).to_pylist(maps_as_pydicts="strict")
+    return values
+
+
+def _on_clocks(column: pa.Array, timezone: str) -> pa.Array:
+    """A column with the instants in it, at any depth, as wall-clock times."""
+    kind = column.type
+    if "tz=" not in str(kind):
+        return column
+    if pa.types.is_timestamp(kind):
+        return wall_clock(column, timezone)
+    if pa.types.is_struct(kind):
+        parts = [_on_clocks(column.field(position), timezone) for position in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, [field.name for field in kind], mask=column.is_null())
+    if pa.types.is_map(kind):
+        items = _on_clocks(column.items, timezone)
+        kind = pa.map_(kind.key_type, items.type)
+        entries = [pa.field("key", kind.key_type, nullable=False), pa.field("value", items.type)]
+        inner = pa.StructArray.from_arrays([column.keys, items], fields=entries)
+    else:
+        inner = _on_clocks(column.values, timezone)
+        kind = pa.list_(inner.type)
+    return pa.Array.from_buffers(kind, len(column), column.buffers()[:2], offset=column.offset, children=[inner])

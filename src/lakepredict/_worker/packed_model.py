@@ -1,0 +1,239 @@
+"""A model on its way to the workers, and in them: packed once, loaded once per process, with its code to itself.
+
+Runs in Python workers, so MLflow and the model's own library are imported when a model is loaded, not before.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lakepredict._worker.probabilities import Classifier, classifier
+from lakepredict.errors import ModelUnloadableError
+
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "yaml": "PyYAML",
+    "bs4": "beautifulsoup4",
+}
+"""Modules whose packages have another name."""
+
+
+class PackedModel:
+    """A model directory as one archive, which loads at most once per Python worker process.
+
+    Life-cycle: made on the driver from a memory-mapped archive, so that pickling it copies nothing into the
+    driver's heap; travels as a Spark broadcast; a worker keeps the unpickled object, and with it the loaded
+    model, across tasks until Spark drops the broadcast.
+
+    Attributes:
+        digest: of the archive.
+        label: how messages name the model.
+        notes: what scoring found out about the model in this process.
+    """
+
+    def __init__(self, archive: Any, digest: str, label: str) -> None:
+        self._archive = archive
+        self._loaded: _LoadedModel | None = None
+        self.digest = digest
+        self.label = label
+        self.notes: dict[Any, Any] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PackedModel, (pickle.PickleBuffer(self._archive), self.digest, self.label)
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Score one batch; the first call of a process loads the model.
+
+        Args:
+            data: what the model takes.
+            params: inference parameters, or None for the defaults of the signature.
+
+        Raises:
+            ModelUnloadableError: it cannot be loaded.
+        """
+        return self._model().predict(data, params)
+
+    def probabilities(self, data: Any) -> Any:
+        """The probability of each class for one batch, one column for each of :meth:`labels`.
+
+        Raises:
+            ModelUnloadableError: it cannot be loaded.
+            NoProbabilitiesError: it has none.
+        """
+        return self._model().probabilities(data)
+
+    def labels(self) -> Any:
+        """The class labels of a classifier as a NumPy array.
+
+        Raises:
+            ModelUnloadableError: it cannot be loaded.
+            NoProbabilitiesError: it is no classifier that gives probabilities.
+        """
+        return self._model().classifier().labels
+
+    def _model(self) -> _LoadedModel:
+        if self._loaded is None:
+            path = self._unpacked()
+            try:
+                self._loaded = _LoadedModel(path)
+            except Exception as exc:
+                raise ModelUnloadableError(
+                    model=self.label, reason=f"{type(exc).__name__}: {exc}", hint=_hint(exc, path)
+                ) from exc
+            self._archive = None
+        return self._loaded
+
+    def _unpacked(self) -> str:
+        """The model's directory on this machine; worker processes of one application share it."""
+        root = _scratch_directory()
+        path = os.path.join(root, f"lakepredict-{self.digest}")
+        if os.path.isdir(path):
+            return path
+        staging = tempfile.mkdtemp(dir=root, prefix="lakepredict-unpacking-")
+        with tarfile.open(fileobj=io.BytesIO(self._archive), mode="r:") as archive:
+            archive.extractall(staging, filter="data")
+        try:
+            os.rename(staging, path)
+        except OSError:
+            if not os.path.isdir(path):
+                raise
+            shutil.rmtree(staging)
+        return path
+
+
+def _scratch_directory() -> str:
+    """A directory that Spark removes when the application ends."""
+    from pyspark import SparkFiles
+
+    return SparkFiles.getRootDirectory()
+
+
+def _hint(exc: Exception, path: str) -> str:
+    """What to install, where a library is missing; else what the model was made with."""
+    requirements = Path(path, "requirements.txt")
+    wanted = requirements.read_text(encoding="utf-8").split() if requirements.exists() else []
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        module = cause.name.partition(".")[0]
+        package = _PACKAGES.get(module, module)
+        pinned = next((each for each in wanted if _normalised(each).startswith(_normalised(package))), package)
+        return f"install the missing package on each executor: pip install {pinned}"
+    if wanted:
+        return f"install on each executor what the model was logged with: {', '.join(wanted)}."
+    return "see whether mlflow.pyfunc.load_model loads it on the driver."
+
+
+def _normalised(package: str) -> str:
+    return package.lower().replace("_", "-")
+
+
+class _LoadedModel:
+    """A model of MLflow in this process."""
+
+    def __init__(self, path: str) -> None:
+        import mlflow.pyfunc
+        from mlflow.models import ModelSignature
+
+        self._modules = OwnModules(Path(path))
+        with self._modules.in_place():
+            self._model = mlflow.pyfunc.load_model(path)
+        # The plan has cast every argument already: no schema enforcement for each batch, but of the parameters.
+        signature = self._model.metadata.signature
+        params = signature and signature.params
+        self._model.metadata.signature = ModelSignature(params=params) if params else None
+        self._classifier: Classifier | None = None
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None) -> Any:
+        with self._modules.in_place():
+            order = _order_of_time(data) if self._model.loader_module == "mlflow.prophet" else None
+            found = self._model.predict(
+                data if order is None else data.iloc[order], params=None if params is None else dict(params)
+            )
+            return found if order is None else found.iloc[order.argsort()]
+
+    def probabilities(self, data: Any) -> Any:
+        with self._modules.in_place():
+            return self.classifier().probabilities(data)
+
+    def classifier(self) -> Classifier:
+        if self._classifier is None:
+            with self._modules.in_place():
+                self._classifier = classifier(self._model)
+        return self._classifier
+
+
+def _order_of_time(data: Any) -> Any:
+    """The places of the rows by time: Prophet gives its forecasts in this order, whatever order the rows come in."""
+    import pandas as pd
+
+    moments = data["ds"].astype(str) if data["ds"].dtype.kind == "i" else data["ds"]
+    return pd.to_datetime(moments).to_numpy().argsort(kind="stable")
+
+
+class OwnModules:
+    """The Python modules in a model's directory, known to the interpreter only while that model works.
+
+    MLflow puts the code that a model was logged with on ``sys.path`` and leaves it there. Of two models, or two
+    versions of one, that bring a module of the same name, the second would get the first one's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        code = directory / "code"
+        self._directory = directory
+        self._names = {each.stem for each in code.iterdir()} if code.is_dir() else set()
+        self._modules: dict[str, ModuleType] = {}
+        self._path: list[str] = []
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let ``import`` find this model's modules, ahead of all others of their names."""
+        if not self._names:
+            yield
+            return
+        path = sys.path
+        shadowed = [name for name in sys.modules if name.partition(".")[0] in self._names]
+        hidden = {name: sys.modules.pop(name) for name in shadowed}
+        others = set(sys.modules)
+        sys.modules.update(self._modules)
+        sys.path = [*self._path, *path]
+        try:
+            yield
+        finally:
+            self._path = [each for each in sys.path if self._holds(each)]
+            added = {name: sys.modules[name] for name in sys.modules.keys() - others}
+            self._modules = {name: module for name, module in added.items() if self._is_own(module)}
+            for name in self._modules:
+                del sys.modules[name]
+            sys.modules.update(hidden)
+            sys.path = path
+
+    def _is_own(self, module: ModuleType) -> bool:
+        own = getattr(module, "__dict__", {})
+        places = [own.get("__file__"), *_search_path(own.get("__path__"))]
+        return any(isinstance(each, str) and self._holds(each) for each in places)
+
+    def _holds(self, place: str) -> bool:
+        return place.startswith(f"{self._directory}{os.sep}")
+
+
+def _search_path(found: object) -> list[Any]:
+    """Where a package looks for its modules; a namespace package has nothing but that.
+
+    Not everything in ``sys.modules`` has a list there: ``torch.classes`` gives an object for any name.
+    """
+    return list(found) if isinstance(found, Iterable) else []

@@ -1,0 +1,186 @@
+"""What runs inside a Python worker: score batches with a model.
+
+Everything a worker imports costs every worker process time and memory, so this module needs pyarrow alone;
+pandas, MLflow and the model's own library are imported when the first batch is scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakepredict._settings import OnNull
+from lakepredict._worker.batch import Batch, Feature, scattered
+from lakepredict._worker.inputs import complete, gapless, to_numpy, to_tensor
+from lakepredict._worker.missing import Notes, score_around_missing
+from lakepredict._worker.packed_model import PackedModel
+from lakepredict._worker.results import to_arrow, to_probabilities
+from lakepredict.errors import InputInvalidError, InputNullError, ModelFailedError, ModelUnloadableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Shipped(Protocol):
+    """What carries a packed model to the workers: a ``pyspark.Broadcast``."""
+
+    @property
+    def value(self) -> PackedModel: ...
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A scalar Arrow UDF: one array per input of the model in, one array of predictions out.
+
+    Attributes:
+        model: the broadcast model.
+        features: what the arrays are, in their order.
+        result: the Arrow type of the predictions.
+        timezone: the session's time zone; models see and give timestamps as its wall-clock time.
+        on_null: what becomes of a row with a NULL in an input.
+        lenient: whether a row that the model fails on gets NULL instead of failing the query.
+        params: inference parameters, or None for the signature's defaults.
+        shapes: for each output that is a tensor, the size of each dimension of a row.
+        output: the name of the single output, or None.
+        labels: class labels as keys of ``result``, to give their probabilities instead of predictions.
+    """
+
+    model: Shipped
+    features: tuple[Feature, ...]
+    result: pa.DataType
+    timezone: str
+    on_null: OnNull = "null"
+    output: str | None = None
+    lenient: bool = False
+    params: dict[str, Any] | None = None
+    shapes: tuple[tuple[int, ...], ...] = ()
+    labels: pa.Array | None = field(default=None, compare=False)
+
+    def __call__(self, *columns: pa.Array) -> pa.Array:
+        """Score a batch.
+
+        Where ``on_null`` is ``null``, a row with a NULL in an input that cannot be missing (integer, boolean)
+        gets a NULL prediction and never reaches the model. Other NULLs reach it as missing values; where the
+        model refuses those, their rows get NULL and the others are scored. Which rows are in a batch makes no
+        difference to any of them.
+
+        Raises:
+            ScoringError: one of its kinds.
+        """
+        score = self._score_in_parts if self.lenient else self._score
+        return score(Batch(list(columns)))
+
+    def _score_in_parts(self, batch: Batch) -> pa.Array:
+        """Halve the batch until the rows that the model fails on stand alone."""
+        try:
+            return self._score(batch)
+        except (ModelUnloadableError, MemoryError):
+            raise
+        except Exception:
+            if len(batch) == 1:
+                return pa.nulls(1, self.result)
+        half = len(batch) // 2
+        parts = (batch.slice(0, half), batch.slice(half, len(batch) - half))
+        return pa.concat_arrays([self._score_in_parts(each) for each in parts])
+
+    def _score(self, batch: Batch) -> pa.Array:
+        usable = self._usable(batch)
+        rows = None if usable.true_count == len(batch) else pc.indices_nonzero(usable)
+        shown = batch if rows is None else batch.take(rows)
+        if self.on_null != "null":
+            found = self._predict(shown)
+        else:
+            found = score_around_missing(shown, self.features, self._predict, self._notes())
+        return found if rows is None else scattered(found, rows, len(batch))
+
+    def _notes(self) -> Notes:
+        key = (self.features, self.labels is None, repr(self.params))
+        notes: Notes = self.model.value.notes.setdefault(key, Notes())
+        return notes
+
+    def _usable(self, batch: Batch) -> pa.BooleanArray:
+        """The rows that can be shown to the model."""
+        mask = pa.repeat(pa.scalar(True), len(batch))
+        for feature, column in zip(self.features, batch.columns, strict=True):
+            strict = self.on_null == "error" and feature.required
+            present = self._present(feature, column, strict=strict)
+            if (strict or self.on_null == "pass") and not self.lenient and present.true_count < len(batch):
+                raise InputNullError(
+                    model=self.model.value.label,
+                    input=self._shown(feature),
+                    expected="a value in each row, since spark.lakepredict.onNull = error"
+                    if strict
+                    else f"a value in each row, since a tensor of {feature.dtype} has no missing value",
+                    rows=str(len(batch) - present.true_count),
+                )
+            mask = pc.and_(mask, present)
+        return mask
+
+    def _present(self, feature: Feature, column: pa.Array, *, strict: bool) -> pa.BooleanArray:
+        """The rows without a NULL that the model cannot be shown; without any, where ``strict``."""
+        missing = feature.may_be_missing(column.type) and not strict
+        if feature.dtype is not None:
+            return complete(column, scalars=not missing)
+        if self.on_null == "pass":
+            return pa.repeat(pa.scalar(True), len(column))
+        return gapless(column) if missing else pc.and_(gapless(column), column.is_valid())
+
+    def _shown(self, feature: Feature) -> str:
+        return str(self.features.index(feature) + 1) if feature.name is None else feature.name
+
+    def _predict(self, batch: Batch) -> pa.Array:
+        """The predictions for rows that are all shown to the model.
+
+        Raises:
+            ModelFailedError: the model failed.
+        """
+        if not len(batch):
+            return pa.nulls(0, self.result)
+        data = self._data(batch)
+        model = self.model.value
+        try:
+            found = model.predict(data, self.params) if self.labels is None else model.probabilities(data)
+        except (ModelUnloadableError, MemoryError):
+            raise
+        except Exception as exc:
+            raise ModelFailedError(
+                model=model.label, rows=str(len(batch)), reason=f"{type(exc).__name__}: {exc}"
+            ) from exc
+        if self.labels is not None:
+            return to_probabilities(found, self.labels, self.result, len(batch), model.label)
+        return to_arrow(found, self.result, len(batch), self.timezone, model.label, self.shapes, self.output)
+
+    def _data(self, batch: Batch) -> Any:
+        """What the model takes: a data frame, a tensor, or tensors by their names."""
+        if self.features[0].dtype is None:
+            return self._frame(batch)
+        tensors = [self._tensor(*each) for each in zip(self.features, batch.columns, strict=True)]
+        if self.features[0].name is not None:
+            return {feature.name: tensor for feature, tensor in zip(self.features, tensors, strict=True)}
+        if len(tensors) == 1:
+            return tensors[0]
+        import numpy as np
+
+        return np.column_stack(tensors)
+
+    def _frame(self, batch: Batch) -> pd.DataFrame:
+        import pandas as pd
+
+        names = [position if each.name is None else each.name for position, each in enumerate(self.features)]
+        nullable = self.on_null == "pass"
+        columns = [to_numpy(each, self.timezone, nullable=nullable) for each in batch.columns]
+        return pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
+
+    def _tensor(self, feature: Feature, column: pa.Array) -> Any:
+        try:
+            return to_tensor(column, str(feature.dtype), feature.shape, self.timezone)
+        except ValueError as exc:
+            raise InputInvalidError(
+                model=self.model.value.label,
+                input=self._shown(feature),
+                expected=f"values of {feature.dtype}" + (f" in the shape {feature.shape}" if feature.shape else ""),
+                got=str(exc),
+            ) from exc
