@@ -20,15 +20,17 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
-from pyspark import SparkContext
+from pyspark import Broadcast, SparkContext
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -213,6 +215,38 @@ def list_folders(spark: SparkSession, uri: str) -> list[str]:
     return sorted(str(each.getPath().getName()) for each in system.listStatus(path) if each.isDirectory())
 
 
+@contextmanager
+def staged(spark: SparkSession, source: Path, folder: str) -> Iterator[str]:
+    """The URI of a copy of the local folder ``source`` on a Hadoop file system, for as long as the context lasts.
+
+    Args:
+        spark: the session.
+        source: what to copy.
+        folder: where to make a hidden folder for it; any file system that driver and executors see.
+    """
+    path = _Gateway.of(spark)("org.apache.hadoop.fs.Path")
+    copy = path(folder, f".lakepredict-{uuid4().hex}")
+    system = copy.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    try:
+        system.copyFromLocalFile(path(f"file://{source}"), copy)
+        yield str(system.makeQualified(copy).toString())
+    finally:
+        system.delete(copy, True)
+
+
+def delete_file_with(context: SparkContext, broadcast: Broadcast[Any]) -> None:
+    """Have the driver's file of a broadcast deleted when no plan and no Python object uses the broadcast any more.
+
+    Spark's cleaner drops what executors and the driver's block manager have then; PySpark's file is left.
+    """
+    _file_deleter(_Gateway(context).py4j).track(broadcast._path, broadcast._python_broadcast)
+
+
+@lru_cache(maxsize=1)
+def _file_deleter(py4j_gateway: Any) -> Any:
+    return py4j_gateway.jvm.org.apache.commons.io.FileCleaningTracker()
+
+
 def attach_table(spark: SparkSession, schema: str, table: str, location: str) -> None:
     """Enter a Delta table into the session's catalog, as a managed one, unless it has one of that name.
 
@@ -368,11 +402,12 @@ class _PythonBuilder:
             return self._gateway("catalyst.parser.CatalystSqlParser")().parseExpression(f"{splice}L")
         inputs = [self._feed(feed, expressions[feed.source[0]], timezone) for feed in splice.feeds]
         if isinstance(splice.target, UserDefinedFunction):
-            return splice.target._judf.builder(self._gateway.seq(inputs))
-        inlined = _inline(self._gateway, splice.target, inputs)
-        if splice.lenient:
-            inlined = self._gateway("catalyst.expressions.TryEval")(inlined)
-        return _titled(self._gateway, inlined, splice.name)
+            computed = splice.target._judf.builder(self._gateway.seq(inputs))
+        else:
+            computed = _inline(self._gateway, splice.target, inputs)
+            if splice.lenient:
+                computed = self._gateway("catalyst.expressions.TryEval")(computed)
+        return _titled(self._gateway, computed, splice.name)
 
     def _feed(self, feed: Feed, expression: Any, timezone: str) -> Any:
         if _kind(expression) == "NamedArgumentExpression":
@@ -494,10 +529,11 @@ def _inline(gateway: _Gateway, frame: DataFrame, inputs: Sequence[Any]) -> Any:
 
 
 def _titled(gateway: _Gateway, expression: Any, title: str) -> Any:
-    """The expression under a name that EXPLAIN shows.
+    """The expression under a name that EXPLAIN shows, and that Spark does not compute twice for a filter over it.
 
-    A UDF that returns what it is given: Scala's own serializable identity, without encoders. On its way days of
-    October 1582 would move, so dates and times do without a name.
+    Spark pushes a filter below the projection that it filters by, and with it a copy of a Python UDF, but not of a
+    Scala UDF, which it takes for expensive. This one returns what it is given: Scala's own serializable identity,
+    without encoders. On its way days of October 1582 would move, so dates and times do without.
     """
     if any(each in expression.dataType().sql() for each in ("DATE", "TIMESTAMP")):
         return expression

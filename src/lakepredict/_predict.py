@@ -5,7 +5,10 @@ Runs on the driver while a query is analysed, once per PREDICT call in it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -19,12 +22,15 @@ from lakepredict._call import Call, CallArgument, Feed, Splice
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._sql import sql_type
 from lakepredict._worker.packed_model import PackedModel
-from lakepredict.engines import pandas, sparkml
+from lakepredict.engines import linear, pandas, sparkml
+from lakepredict.engines._files import fetched
+from lakepredict.engines._sklearn_linear import LinearForm, NotLinearError
 from lakepredict.engines.base import Request
-from lakepredict.errors import ArgumentInvalidError, ArgumentNotConstantError
+from lakepredict.errors import ArgumentInvalidError, ArgumentNotConstantError, ModelUnsupportedError
 
 Target = UserDefinedFunction | DataFrame
 
+_log = logging.getLogger(__name__)
 _FEATURES_FROM = 2
 """Arguments before this position are the model and the version."""
 
@@ -44,6 +50,7 @@ class Binder:
         self._targets: Cache[Target] = Cache(kept)
         self._shipped: Cache[Broadcast[PackedModel]] = Cache(kept)
         self._labels: Cache[pandas.Labels] = Cache(kept)
+        self._forms: Cache[LinearForm | str] = Cache(kept)
 
     def build(self, function: str, call: Call) -> Splice:
         """Bind one call of ``PREDICT``, ``TRY_PREDICT`` or ``PREDICT_PROBA``.
@@ -63,6 +70,7 @@ class Binder:
             timezone=call.timezone,
             on_null=call.settings.on_null,
             params=_read_params(reference, model, params),
+            engine=call.settings.engine,
         )
         target = self._targets.get(request.key, lambda: self._make(request))
         feeds = tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs)
@@ -70,14 +78,56 @@ class Binder:
 
     def _make(self, request: Request) -> Target:
         if sparkml.supports(request.model.flavors):
+            if request.engine == "pandas":
+                raise _not_by_this_engine(request, "Spark ML models are part of the query always")
             return sparkml.build(self._spark, request)
-        identity = request.model.identity
+        if request.engine != "pandas":
+            try:
+                return linear.build(self._spark, request, self._linear_form(request))
+            except NotLinearError as exc:
+                if request.engine == "native":
+                    raise _not_by_this_engine(request, str(exc)) from exc
+                _log.info("%s runs in Python workers: %s", request.label, exc)
         context = self._spark.sparkContext
-        shipped = self._shipped.get(identity, lambda: pandas.ship(context, request))
+        shipped = self._shipped.get(request.model.identity, lambda: self._ship(request))
         labels = None
         if request.probabilities:
-            labels = self._labels.get(identity, lambda: pandas.read_labels(context, request, shipped))
+            read = partial(pandas.read_labels, context, request, shipped)
+            labels = self._labels.get(request.model.identity, read)
         return _jvm.new_udf(pandas.build(request, shipped, labels))
+
+    def _linear_form(self, request: Request) -> LinearForm:
+        names = tuple(each.name for each in request.inputs)
+        found = self._forms.get((request.model.identity, names), lambda: self._read_linear(request))
+        if isinstance(found, str):
+            raise NotLinearError(found)
+        return found
+
+    def _read_linear(self, request: Request) -> LinearForm | str:
+        """The arithmetic of a model, or why it has none; its files are shipped in that case, now that they are here."""
+        if not linear.supports(request.model.flavors):
+            return "it is no model of scikit-learn"
+        with fetched(request.reference, request.model) as files:
+            try:
+                return linear.read(request, files)
+            except NotLinearError as exc:
+                self._shipped.get(request.model.identity, lambda: self._ship(request, files))
+                return str(exc)
+
+    def _ship(self, request: Request, files: Path | None = None) -> Broadcast[PackedModel]:
+        if files is not None:
+            return pandas.ship(self._spark.sparkContext, request, files)
+        with fetched(request.reference, request.model) as copied:
+            return pandas.ship(self._spark.sparkContext, request, copied)
+
+
+def _not_by_this_engine(request: Request, reason: str) -> ModelUnsupportedError:
+    return ModelUnsupportedError(
+        call=str(request.reference),
+        expected=f"a model for spark.lakepredict.engine = {request.engine}",
+        got=reason,
+        hint="RESET spark.lakepredict.engine.",
+    )
 
 
 def build_version(call: Call) -> int:

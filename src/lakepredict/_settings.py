@@ -17,6 +17,9 @@ OnNull = Literal["null", "error", "pass"]
 - ``pass``: the model gets it, whatever it does with it.
 """
 
+ENGINES = ("auto", "native", "pandas")
+"""What ``spark.lakepredict.engine`` may be."""
+
 _ON_NULL: dict[str, OnNull] = {"null": "null", "error": "error", "pass": "pass"}
 
 
@@ -28,10 +31,13 @@ class Settings:
         on_null: ``spark.lakepredict.onNull``.
         registry_timeout: ``spark.lakepredict.registryTimeout``, for how many seconds an answer of the model registry
             is awaited.
+        engine: ``spark.lakepredict.engine``: ``native`` for expressions in the plan, ``pandas`` for Python workers,
+            ``auto`` for the first of them that can.
     """
 
     on_null: OnNull = "null"
     registry_timeout: float = 30.0
+    engine: str = "auto"
 
     @classmethod
     def read(cls, get: Callable[[str, str], str]) -> Settings:
@@ -57,4 +63,12 @@ class Settings:
                 got=repr(timeout),
                 example="30s",
             )
-        return cls(_ON_NULL[on_null.strip().lower()], float(seconds.group(1)))
+        engine = get("spark.lakepredict.engine", "auto").strip().lower()
+        if engine not in ENGINES:
+            raise SettingInvalidError(
+                setting="spark.lakepredict.engine",
+                expected="auto, native or pandas",
+                got=repr(engine),
+                example="auto",
+            )
+        return cls(_ON_NULL[on_null.strip().lower()], float(seconds.group(1)), engine)

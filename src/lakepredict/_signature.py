@@ -127,6 +127,19 @@ def _tensor_inputs(spec: TensorSpec) -> tuple[Input, ...]:
     return (whole,)
 
 
+def label_type(labels: Any) -> T.DataType:
+    """The Spark type of class labels, a NumPy array.
+
+    Raises:
+        UnsupportedTypeError: there is none.
+    """
+    if labels.dtype == object:
+        labels = np.array(labels.tolist())
+    if labels.dtype.kind not in "US" and labels.dtype.name not in TENSOR_TYPES:
+        raise UnsupportedTypeError(f"labels of type {labels.dtype.name}")
+    return TENSOR_TYPES.get(labels.dtype.name, T.StringType())
+
+
 def _result_type(outputs: Schema) -> T.DataType:
     specs = list(outputs)
     if len(specs) == 1:

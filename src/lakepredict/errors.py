@@ -176,6 +176,12 @@ class InputNullError(ScoringError):
         "  hint: fill or filter these rows, or SET spark.lakepredict.onNull = null, which gives them a NULL prediction."
     )
 
+    @classmethod
+    def where_none_may_be(cls, model: str, name: str, rows: int = 1) -> InputNullError:
+        """The error of ``spark.lakepredict.onNull = error``."""
+        expected = "a value in each row, since spark.lakepredict.onNull = error"
+        return cls(model=model, input=name, expected=expected, rows=str(rows))
+
 
 class InputInvalidError(ScoringError):
     """An input has a value that the model cannot take, though its type is right."""

@@ -69,6 +69,27 @@ def test_model_sees_each_row_once(spark: SparkSession, events: Path) -> None:
     assert sum(count for _, count in told(events, "call")) == 100
 
 
+SCORED = "SELECT id, PREDICT('counting', 1, double(id)) AS p FROM range(100)"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT * FROM ({SCORED}) WHERE p > 10",
+        f"SELECT * FROM ({SCORED}) WHERE p > 10 AND p < 90",
+        f"SELECT id, p, p * 2 AS twice FROM ({SCORED}) WHERE p IS NOT NULL AND p > 10",
+        f"WITH scored AS ({SCORED}) SELECT max(p) FROM scored WHERE p > 10 GROUP BY id % 3 HAVING max(p) > 20",
+        f"SELECT a.p FROM ({SCORED}) a JOIN range(100) b ON a.id = b.id WHERE a.p > b.id - 1",
+        f"SELECT id, p FROM ({SCORED}) ORDER BY p LIMIT 5",
+    ],
+)
+def test_a_filter_over_a_prediction_computes_it_once(spark: SparkSession, events: Path, query: str) -> None:
+    """A prediction in a subquery is computed once for each row, however often the query around it uses it."""
+    spark.sql(query).collect()
+
+    assert sum(count for _, count in told(events, "call")) == 100
+
+
 def test_model_never_sees_an_empty_partition(spark: SparkSession, events: Path) -> None:
     """Partitions without rows do not call the model."""
     spark.sql(

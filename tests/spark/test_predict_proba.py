@@ -178,7 +178,7 @@ def test_probabilities(spark: SparkSession, rows: str, name: str) -> None:
     log(expected, f"proba_{name}")
     frame = spark.sql(f"SELECT id, PREDICT_PROBA('proba_{name}', 1, *) AS p FROM {rows}")
 
-    assert frame.schema["p"].dataType == T.MapType(expected.key, T.DoubleType(), False)
+    assert frame.schema["p"].dataType == T.MapType(expected.key, T.DoubleType())
     found = {row.id: row.p for row in frame.collect()}
     assert all(set(each) == set(expected.labels) for each in found.values())
     values = np.array([[found[position][label] for label in expected.labels] for position in range(len(X))])

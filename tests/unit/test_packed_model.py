@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import mmap
 import pickle
@@ -82,7 +83,7 @@ def test_packed_model(packed: PackedModel, scratch: Path, loads: list[str]) -> N
 
     assert expected == found
     assert not loads_before
-    assert [str(scratch / "lakepredict-d1235")] == loads
+    assert [str(scratch / "lakepredict-model-d1235")] == loads
     assert packed.digest == arrived.digest
     assert packed.label == arrived.label
 
@@ -99,38 +100,56 @@ def test_packed_model_is_not_copied(packed: PackedModel, archive: mmap.mmap) -> 
 def test_unpacked_once(packed: PackedModel, scratch: Path, loads: list[str]) -> None:
     """Workers of one application share the unpacked files, so the second one needs no archive."""
     data = pd.DataFrame({"x": [1.0]})
-    shipped(packed).predict(data)
+    first, second = shipped(packed), PackedModel(b"", packed.digest, LABEL)
     expected = pytest.approx([3.0])
 
-    assert expected == PackedModel(b"", packed.digest, LABEL).predict(data)
-    assert [str(scratch / "lakepredict-d1235")] * 2 == loads
-    assert [scratch / "lakepredict-d1235"] == list(scratch.iterdir())
+    assert expected == first.predict(data)
+    assert expected == second.predict(data)
+    assert [str(scratch / "lakepredict-model-d1235")] * 2 == loads
+    assert [scratch / "lakepredict-model-d1235"] == list(scratch.iterdir())
 
 
 def test_unpacked_by_two_at_once(packed: PackedModel, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that unpacks while another one finishes takes the other's files and removes its own."""
     unpacked = PackedModel._unpacked
     make = packed_model.tempfile.mkdtemp
+    first, second = shipped(packed), shipped(packed)
 
     def make_late(**options: Any) -> str:
         monkeypatch.setattr(packed_model.tempfile, "mkdtemp", make)
-        unpacked(shipped(packed))
+        unpacked(first)
         return make(**options)
 
     monkeypatch.setattr(packed_model.tempfile, "mkdtemp", make_late)
     expected = pytest.approx([3.0])
 
-    assert expected == shipped(packed).predict(pd.DataFrame({"x": [1.0]}))
-    assert [scratch / "lakepredict-d1235"] == list(scratch.iterdir())
+    assert expected == second.predict(pd.DataFrame({"x": [1.0]}))
+    assert [scratch / "lakepredict-model-d1235"] == list(scratch.iterdir())
 
 
 def test_two_models(packed: PackedModel, archive: mmap.mmap, scratch: Path, loads: list[str]) -> None:
     """Models of other content have directories of their own."""
     data = pd.DataFrame({"x": [1.0]})
+    other = PackedModel(archive, "other", LABEL)
     packed.predict(data)
-    PackedModel(archive, "other", LABEL).predict(data)
+    other.predict(data)
 
-    assert {"lakepredict-d1235", "lakepredict-other"} == {path.name for path in scratch.iterdir()}
+    assert {"lakepredict-model-d1235", "lakepredict-model-other"} == {path.name for path in scratch.iterdir()}
+
+
+def test_removed_with_the_last_model(packed: PackedModel, scratch: Path) -> None:
+    """The unpacked files go when the last model that was loaded from them goes."""
+    data = pd.DataFrame({"x": [1.0]})
+    models = [shipped(packed), shipped(packed)]
+    for model in models:
+        model.predict(data)
+    del model, models[0]
+    gc.collect()
+
+    assert len(list(scratch.iterdir())) == 1
+    models.clear()
+    gc.collect()
+    assert list(scratch.iterdir()) == []
 
 
 def test_no_schema_enforcement(packed: PackedModel, scratch: Path) -> None:

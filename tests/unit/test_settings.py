@@ -27,6 +27,7 @@ def test_defaults() -> None:
         ({"onNull": " PASS "}, Settings(on_null="pass")),
         ({"registryTimeout": "5"}, Settings(registry_timeout=5.0)),
         ({"registryTimeout": "2.5s"}, Settings(registry_timeout=2.5)),
+        ({"engine": "Native"}, Settings(engine="native")),
     ],
 )
 def test_values(values: dict[str, str], expected: Settings) -> None:
@@ -35,7 +36,8 @@ def test_values(values: dict[str, str], expected: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("onNull", "nil"), ("onNull", ""), ("registryTimeout", "0"), ("registryTimeout", "1 minute")]
+    ("key", "value"),
+    [("onNull", "nil"), ("onNull", ""), ("registryTimeout", "0"), ("registryTimeout", "1 minute"), ("engine", "fast")],
 )
 def test_value_that_means_nothing(key: str, value: str, golden: Callable[[str, str], None]) -> None:
     """A value that means nothing is an error that names the setting and shows the value."""

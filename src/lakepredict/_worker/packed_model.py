@@ -5,6 +5,8 @@ Runs in Python workers, so MLflow and the model's own library are imported when 
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import pickle
@@ -12,6 +14,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import Any
 from lakepredict._worker.probabilities import Classifier, classifier
 from lakepredict.errors import ModelUnloadableError
 
+_DIRECTORY = "lakepredict-model-"
 _PACKAGES = {
     "sklearn": "scikit-learn",
     "cv2": "opencv-python",
@@ -97,28 +101,76 @@ class PackedModel:
         return self._loaded
 
     def _unpacked(self) -> str:
-        """The model's directory on this machine; worker processes of one application share it."""
+        """The model's directory on this machine, which worker processes of one application share.
+
+        It is kept for as long as one of them has the model.
+        """
         root = _scratch_directory()
-        path = os.path.join(root, f"lakepredict-{self.digest}")
-        if os.path.isdir(path):
-            return path
+        path = os.path.join(root, f"{_DIRECTORY}{self.digest}")
+        lock = _lock(path)
+        if lock is None:
+            for each in Path(root).glob(f"{_DIRECTORY}*"):
+                _remove_unused(str(each))
+        while lock is None:
+            self._unpack(root, path)
+            lock = _lock(path)
+        weakref.finalize(self, _remove_unused, path, lock)
+        return path
+
+    def _unpack(self, root: str, path: str) -> None:
         staging = tempfile.mkdtemp(dir=root, prefix="lakepredict-unpacking-")
         with tarfile.open(fileobj=io.BytesIO(self._archive), mode="r:") as archive:
             archive.extractall(staging, filter="data")
         try:
             os.rename(staging, path)
-        except OSError:
-            if not os.path.isdir(path):
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             shutil.rmtree(staging)
-        return path
+
+
+def _lock(path: str) -> int | None:
+    """Keep other processes from removing a directory; None where there is none.
+
+    The lock ends with the process, however that ends.
+    """
+    try:
+        lock = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    if _is_at(path, lock):
+        return lock
+    os.close(lock)
+    return None
+
+
+def _remove_unused(path: str, lock: int | None = None) -> None:
+    """Give up a lock on a directory, if there is one, and remove the directory, unless a process has it."""
+    lock = _lock(path) if lock is None else lock
+    if lock is None:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(path, lock):
+            removed = tempfile.mkdtemp(dir=os.path.dirname(path), prefix="lakepredict-removing-")
+            os.rename(path, removed)
+            shutil.rmtree(removed)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
+
+
+def _is_at(path: str, lock: int) -> bool:
+    return os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(lock))
 
 
 def _scratch_directory() -> str:
     """A directory that Spark removes when the application ends."""
     from pyspark import SparkFiles
 
-    return SparkFiles.getRootDirectory()
+    return os.path.abspath(SparkFiles.getRootDirectory())
 
 
 def _hint(exc: Exception, path: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lakepredict import _registry
@@ -19,3 +22,14 @@ def fetch(reference: ModelReference, model: ResolvedModel, directory: str) -> Pa
         return _registry.download(model.name, model.version, directory)
     except Exception as exc:  # each kind of store fails with the errors of a library of its own
         raise ModelUnreadableError(call=str(reference), source=model.uri, reason=_registry.first_line(exc)) from exc
+
+
+@contextmanager
+def fetched(reference: ModelReference, model: ResolvedModel) -> Iterator[Path]:
+    """The model's files, in a directory that is removed afterwards.
+
+    Raises:
+        ModelUnreadableError: they cannot be read from the artifact store.
+    """
+    with tempfile.TemporaryDirectory(prefix="lakepredict-") as directory:
+        yield fetch(reference, model, directory)

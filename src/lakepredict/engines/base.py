@@ -24,6 +24,7 @@ class Request:
         timezone: the session's time zone.
         on_null: what becomes of a row with a NULL in an input.
         params: inference parameters, or None for the signature's defaults.
+        engine: which engine is asked for: ``auto``, ``native`` or ``pandas``.
     """
 
     reference: ModelReference
@@ -32,6 +33,7 @@ class Request:
     timezone: str
     on_null: OnNull = "null"
     params: Mapping[str, Any] | None = None
+    engine: str = "auto"
 
     @property
     def lenient(self) -> bool:
@@ -49,10 +51,16 @@ class Request:
         return f"{self.reference.function.lower()}[{self.model.name} v{self.model.version}]"
 
     @property
+    def label(self) -> str:
+        """How messages name the model."""
+        return f"the model '{self.model.name}' version {self.model.version}"
+
+    @property
     def key(self) -> Hashable:
         """Equal for two requests exactly when one UDF serves both."""
         params = None if self.params is None else repr(sorted(self.params.items()))
-        return self.model.identity, self.reference.function, self.inputs, self.timezone, self.on_null, params
+        asked = self.reference.function, self.inputs, self.timezone, self.on_null, self.engine
+        return self.model.identity, *asked, params
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class PythonFunction:
 
     Attributes:
         call: takes one ``pyarrow.Array`` per input, returns one of ``result``.
-        name: how EXPLAIN shows it, for example ``predict[sales_forecast v3]``.
+        name: the engine's, which EXPLAIN shows.
         result: the Spark type of the predictions.
     """
 

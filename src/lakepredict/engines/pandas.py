@@ -18,12 +18,12 @@ import pyarrow as pa
 from pyspark import Broadcast, SparkContext
 from pyspark.sql import types as T
 
-from lakepredict._signature import TENSOR_TYPES
+from lakepredict import _jvm
+from lakepredict._signature import UnsupportedTypeError, label_type
 from lakepredict._worker.batch import Feature
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.probabilities import NoProbabilitiesError
 from lakepredict._worker.scorer import Scorer
-from lakepredict.engines._files import fetch
 from lakepredict.engines.base import PythonFunction, Request
 from lakepredict.errors import ModelUnloadableError, ModelUnsupportedError, ProbabilitiesMissingError
 
@@ -66,15 +66,11 @@ class Labels:
     values: pa.Array
 
 
-def ship(context: SparkContext, request: Request) -> Broadcast[PackedModel]:
-    """Pack the model's files and broadcast them; executors fetch them when a task needs them.
-
-    Raises:
-        ModelUnreadableError: they cannot be read from the artifact store.
-    """
-    with tempfile.TemporaryDirectory(prefix="lakepredict-") as scratch:
-        files = fetch(request.reference, request.model, scratch)
-        return context.broadcast(_archive(files, f"the model '{request.model.name}' version {request.model.version}"))
+def ship(context: SparkContext, request: Request, files: Path) -> Broadcast[PackedModel]:
+    """Pack the model's files and broadcast them; executors fetch them when a task needs them."""
+    shipped = context.broadcast(_archive(files, request.label))
+    _jvm.delete_file_with(context, shipped)
+    return shipped
 
 
 def read_labels(context: SparkContext, request: Request, shipped: Broadcast[PackedModel]) -> Labels:
@@ -92,9 +88,10 @@ def read_labels(context: SparkContext, request: Request, shipped: Broadcast[Pack
         raise ModelUnsupportedError(
             call=call, expected="a model that loads in a Python worker", got=found["reason"], hint=found["hint"]
         )
-    if found.dtype.kind not in "US" and found.dtype.name not in TENSOR_TYPES:
-        raise ProbabilitiesMissingError(call=call, got=f"a classifier whose labels are {found.dtype.name}")
-    kind = TENSOR_TYPES.get(found.dtype.name, T.StringType())
+    try:
+        kind = label_type(found)
+    except UnsupportedTypeError as exc:
+        raise ProbabilitiesMissingError(call=call, got=f"a classifier with {exc}") from exc
     return Labels(kind, pa.array(found.tolist(), arrow_type(kind)))
 
 
@@ -116,7 +113,7 @@ def build(request: Request, shipped: Broadcast[PackedModel], labels: Labels | No
         shipped: the model.
         labels: its class labels, where their probabilities are asked for.
     """
-    result = request.model.signature.result if labels is None else T.MapType(labels.type, T.DoubleType(), False)
+    result = request.model.signature.result if labels is None else T.MapType(labels.type, T.DoubleType())
     scorer = Scorer(
         model=shipped,
         features=tuple(Feature(each.name, each.dtype, each.shape, each.required) for each in request.inputs),
@@ -129,7 +126,7 @@ def build(request: Request, shipped: Broadcast[PackedModel], labels: Labels | No
         shapes=request.model.signature.shapes,
         labels=None if labels is None else labels.values,
     )
-    return PythonFunction(scorer, request.name, result)
+    return PythonFunction(scorer, "pandas", result)
 
 
 def _archive(source: Path, label: str) -> PackedModel:

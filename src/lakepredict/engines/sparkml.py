@@ -7,11 +7,11 @@ of the empty frame's columns: the same expressions, so the same numbers and the 
 
 from __future__ import annotations
 
-import tempfile
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-import mlflow.spark
-from pyspark import SparkFiles
+from mlflow.models import Model
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.classification import ProbabilisticClassificationModel
 from pyspark.ml.feature import ImputerModel, IndexToString
@@ -24,10 +24,12 @@ from pyspark.sql import types as T
 
 from lakepredict import _jvm
 from lakepredict._casts import is_safe
+from lakepredict._registry import first_line
 from lakepredict._sql import quoted, sql_type
-from lakepredict.engines._files import fetch
+from lakepredict._worker.packed_model import OwnModules
+from lakepredict.engines._files import fetched
 from lakepredict.engines.base import Request
-from lakepredict.errors import InputNullError, ModelUnsupportedError, ProbabilitiesMissingError
+from lakepredict.errors import InputNullError, ModelUnreadableError, ModelUnsupportedError, ProbabilitiesMissingError
 
 
 def supports(flavors: Iterable[str]) -> bool:
@@ -51,8 +53,35 @@ def build(spark: SparkSession, request: Request) -> DataFrame:
     """
     if request.params:
         raise _unsupported(request, "a model of another flavor", "inference parameters, which Spark ML does not have")
-    scratch = tempfile.mkdtemp(dir=SparkFiles.getRootDirectory(), prefix="lakepredict-")
-    pipeline: Transformer = mlflow.spark.load_model(str(fetch(request.reference, request.model, scratch)))
+    with _loaded(spark, request) as pipeline:
+        return _scored(spark, request, pipeline)
+
+
+@contextmanager
+def _loaded(spark: SparkSession, request: Request) -> Iterator[Transformer]:
+    """The pipeline, and its files for as long as the context lasts.
+
+    Spark ML reads its files by jobs, on executors, some of them only when ``transform`` is called. So they are put
+    where the session's tables are, which is a place that executors see.
+    """
+    warehouse = str(spark.conf.get("spark.sql.warehouse.dir"))
+    with fetched(request.reference, request.model) as files:
+        flavor = Model.load(files).flavors["spark"]
+        with OwnModules(files).in_place(), _jvm.staged(spark, files / flavor["model_data"], warehouse) as uri:
+            if flavor.get("code"):
+                sys.path.insert(0, str(files / flavor["code"]))
+            yield _load(request, uri)
+
+
+def _load(request: Request, uri: str) -> Transformer:
+    try:
+        return PipelineModel.load(uri)
+    except Exception as exc:  # each kind of stage fails in its own way on files that are damaged
+        reason = first_line(exc)
+        raise ModelUnreadableError(call=str(request.reference), source=request.model.uri, reason=reason) from exc
+
+
+def _scored(spark: SparkSession, request: Request, pipeline: Transformer) -> DataFrame:
     inputs = _inputs(spark, request)
     transformed = pipeline.transform(_with_vectors(inputs))
     outputs = (

@@ -1,0 +1,187 @@
+"""Linear models of scikit-learn as arithmetic in the query: the same answers as in Python workers, without any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.models import infer_signature
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+RANDOM = np.random.default_rng(17)
+X = pd.DataFrame({"a": RANDOM.normal(size=90), "b": RANDOM.normal(5.0, 3.0, size=90), "n": RANDOM.integers(0, 9, 90)})
+Y = X @ [1.0, -2.0, 0.5] + RANDOM.normal(size=90)
+CLASSES = np.digitize(Y, [-11.0, -6.0])
+SCALED = ColumnTransformer([("scaled", StandardScaler(), ["b", "a"])], remainder="drop")
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "plain": (LinearRegression(), Y),
+    "scaled": (make_pipeline(StandardScaler(), Ridge()), Y),
+    "chosen": (make_pipeline(SCALED, Ridge()), Y),
+    "flag": (LogisticRegression(), CLASSES > 0),
+    "text": (make_pipeline(StandardScaler(), LogisticRegression()), np.array(["low", "mid", "high"])[CLASSES]),
+    "number": (LogisticRegression(), CLASSES * 10),
+}
+CLASSIFIERS = ("flag", "text", "number")
+
+
+GAPS = """
+    VALUES (0, 1D, 2D, 3L), (1, NULL, 2D, 3L), (2, 1D, double('NaN'), 3L), (3, 1D, 2D, NULL),
+           (4, double('NaN'), NULL, 3L), (5, double('inf'), 2D, 3L), (6, 1D, double('-inf'), NULL) AS t(id, a, b, n)
+"""
+"""Rows with something missing or infinite."""
+
+
+def log(model: Any, name: str, inputs: Any, outputs: Any) -> None:
+    """Register a model."""
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=infer_signature(inputs, outputs),
+            registered_model_name=name,
+            pip_requirements=["scikit-learn"],
+        )
+
+
+@pytest.fixture(scope="module")
+def rows(spark: SparkSession) -> str:
+    """The rows that the models were trained on, and a table of rows with something missing."""
+    frame = X.assign(id=range(len(X)))
+    spark.createDataFrame(frame).repartition(2).createOrReplaceTempView("linear_rows")
+    for name, (model, target) in MODELS.items():
+        model.fit(X, target)
+        log(model, f"linear_{name}", X, model.predict(X))
+    return "linear_rows"
+
+
+@pytest.fixture
+def session(spark: SparkSession) -> SparkSession:
+    """A session whose settings no other test sees."""
+    return spark.newSession()
+
+
+def explained(session: SparkSession, query: str) -> str:
+    """What EXPLAIN says of a query."""
+    row = session.sql(f"EXPLAIN {query}").first()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_predictions(spark: SparkSession, rows: str, name: str) -> None:
+    """The predictions are the model's own, and no Python worker takes part."""
+    query = f"SELECT id, PREDICT('linear_{name}', 1, *) AS p FROM {rows}"
+    expected = MODELS[name][0].predict(X)
+    found = [row.p for row in sorted(spark.sql(query).collect(), key=lambda row: row.id)]
+
+    if name in CLASSIFIERS:
+        assert found == expected.tolist()
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    plan = explained(spark, query)
+    assert "Python" not in plan
+    assert f"predict[linear_{name} v1]" in plan
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_probabilities(spark: SparkSession, rows: str, name: str) -> None:
+    """The probabilities are the model's own, under labels of the same type as from Python workers."""
+    query = f"SELECT id, PREDICT_PROBA('linear_{name}', 1, *) AS p FROM {rows}"
+    model = MODELS[name][0]
+    frame = spark.sql(query)
+    python = spark.newSession()
+    python.conf.set("spark.lakepredict.engine", "pandas")
+    found = [row.p for row in sorted(frame.collect(), key=lambda row: row.id)]
+    values = np.array([[each[label] for label in model.classes_.tolist()] for each in found])
+
+    np.testing.assert_allclose(values, model.predict_proba(X), rtol=1e-12)
+    assert "Python" not in explained(spark, query)
+    kind = python.sql(query.replace(rows, f"({GAPS})")).schema["p"].dataType
+    assert frame.schema["p"].dataType.simpleString() == kind.simpleString()
+
+
+def outcomes(session: SparkSession, name: str, rows: str) -> list[object]:
+    """What a session makes of some rows: the values, or the error."""
+    query = f"SELECT PREDICT('{name}', 1, *) AS p FROM {GAPS} WHERE id IN ({rows}) ORDER BY id"
+    try:
+        found = [row.p for row in session.sql(query).collect()]
+    except Exception as exc:
+        return [each for each in ("PREDICT_INPUT_NULL", "PREDICT_MODEL_FAILED") if each in str(exc)]
+    return [value if value is None else round(value, 9) for value in found]
+
+
+CHECKED = [
+    ("plain", "null", ["0, 1, 2, 3, 4", "5"]),
+    ("chosen", "null", ["0, 1, 2, 3, 4", "6"]),
+    ("plain", "error", ["0", "1", "2", "5"]),
+    ("plain", "pass", ["0", "1", "3"]),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "batches"), CHECKED)
+def test_missing_and_infinite_inputs(spark: SparkSession, rows: str, name: str, mode: str, batches: list[str]) -> None:
+    """A NULL, a NaN and an infinity give what they give in Python workers, whatever a NULL is to be."""
+    found = {}
+    for engine in ("native", "pandas"):
+        session = spark.newSession()
+        session.conf.set("spark.lakepredict.onNull", mode)
+        session.conf.set("spark.lakepredict.engine", engine)
+        found[engine] = [outcomes(session, f"linear_{name}", batch) for batch in batches]
+
+    assert found["native"] == found["pandas"]
+    assert found["native"][0][0] is not None
+
+
+def test_lenient(spark: SparkSession, rows: str) -> None:
+    """TRY_PREDICT gives NULL for an infinity, too."""
+    query = f"SELECT id, TRY_PREDICT('linear_plain', 1, *) AS p FROM {GAPS} ORDER BY id"
+
+    assert [row.p is None for row in spark.sql(query).collect()] == [False] + [True] * 6
+
+
+def test_many_columns(spark: SparkSession) -> None:
+    """A model of hundreds of columns is arithmetic, too."""
+    wide = pd.DataFrame(RANDOM.normal(size=(400, 300)), columns=[f"x{position}" for position in range(300)])
+    model = make_pipeline(StandardScaler(), Ridge()).fit(wide, wide.sum(axis=1))
+    log(model, "linear_wide", wide, model.predict(wide))
+    frame = spark.createDataFrame(wide.head(50).assign(id=range(50)))
+    frame.createOrReplaceTempView("linear_wide_rows")
+    query = "SELECT id, PREDICT('linear_wide', 1, *) AS p FROM linear_wide_rows"
+    found = [row.p for row in sorted(spark.sql(query).collect(), key=lambda row: row.id)]
+
+    assert "Python" not in explained(spark, query)
+    np.testing.assert_allclose(found, model.predict(wide.head(50)), rtol=1e-12)
+
+
+def test_engine_that_is_asked_for(session: SparkSession, rows: str) -> None:
+    """spark.lakepredict.engine forces Python workers, or arithmetic, and says why it cannot."""
+    model = HistGradientBoostingRegressor(max_iter=3).fit(X, Y)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=infer_signature(X, model.predict(X)),
+            registered_model_name="no_linear",
+            pip_requirements=["scikit-learn"],
+            serialization_format="cloudpickle",
+        )
+    session.conf.set("spark.lakepredict.engine", "pandas")
+
+    assert "pandas(" in explained(session, f"SELECT PREDICT('linear_plain', 1, *) FROM {GAPS}")
+    session.conf.set("spark.lakepredict.engine", "native")
+    with pytest.raises(AnalysisException, match="its file names no linear model") as raised:
+        session.sql(f"SELECT PREDICT('no_linear', 1, *) FROM {GAPS}")
+    assert raised.value.getCondition() == "PREDICT_MODEL_UNSUPPORTED"
+    session.conf.set("spark.lakepredict.engine", "fast")
+    with pytest.raises(AnalysisException, match="auto, native or pandas"):
+        session.sql(f"SELECT PREDICT('linear_plain', 1, *) FROM {GAPS}")
