@@ -19,7 +19,7 @@ PIP_INSTALL := -m pip install -q --disable-pip-version-check
 MAKE_VENV = $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	{ python=$$($(PREREQUISITES) python "$(PYTHON)") && "$$python" -m venv --clear .venv; }
 
-.PHONY: help setup demo test test-flavors docs lint format lock build clean check-java
+.PHONY: help setup demo test test-flavors bench docs lint format lock build clean check-java
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ test: check-java .venv/.jars ## Run the tests (ARGS="tests/unit -x" goes to pyte
 
 test-flavors: check-java .venv/.jars .venv/.flavors ## Run the tests of PyTorch, TensorFlow and Keras (which are 6 GB to install)
 	@$(BIN)/pytest -m large_flavors $(ARGS)
+
+bench: check-java .venv/.jars ## Time PREDICT beside spark_udf (ARGS="linear_10 --quick")
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: .venv/.installed ## Bring the tables in docs/ up to date with the code
 	@$(BIN)/python scripts/reference.py
