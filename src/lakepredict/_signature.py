@@ -128,13 +128,11 @@ def _tensor_inputs(spec: TensorSpec) -> tuple[Input, ...]:
 
 
 def label_type(labels: Any) -> T.DataType:
-    """The Spark type of class labels, a NumPy array.
+    """The Spark type of class labels, a NumPy array of one type.
 
     Raises:
         UnsupportedTypeError: there is none.
     """
-    if labels.dtype == object:
-        labels = np.array(labels.tolist())
     if labels.dtype.kind not in "US" and labels.dtype.name not in TENSOR_TYPES:
         raise UnsupportedTypeError(f"labels of type {labels.dtype.name}")
     return TENSOR_TYPES.get(labels.dtype.name, T.StringType())

@@ -196,11 +196,7 @@ class InputInvalidError(ScoringError):
 
 
 class PredictError(_TemplatedError):
-    """A PREDICT call that cannot be bound; becomes an ``AnalysisException`` of the same condition.
-
-    Args:
-        parameters: one string for each ``<placeholder>`` of the class's template, no more and no fewer.
-    """
+    """A PREDICT call that cannot be bound; becomes an ``AnalysisException`` of the same condition."""
 
     sqlstate: ClassVar[str]
 

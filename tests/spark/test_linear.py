@@ -41,7 +41,7 @@ GAPS = """
 """Rows with something missing or infinite."""
 
 
-def log(model: Any, name: str, inputs: Any, outputs: Any) -> None:
+def log(model: Any, name: str, inputs: Any, outputs: Any, **options: Any) -> None:
     """Register a model."""
     with mlflow.start_run():
         mlflow.sklearn.log_model(
@@ -50,6 +50,7 @@ def log(model: Any, name: str, inputs: Any, outputs: Any) -> None:
             signature=infer_signature(inputs, outputs),
             registered_model_name=name,
             pip_requirements=["scikit-learn"],
+            **options,
         )
 
 
@@ -161,6 +162,17 @@ def test_many_columns(spark: SparkSession) -> None:
 
     assert "Python" not in explained(spark, query)
     np.testing.assert_allclose(found, model.predict(wide.head(50)), rtol=1e-12)
+
+
+def test_model_that_cannot_be_read(spark: SparkSession, rows: str) -> None:
+    """A linear model of another make, here with sparse coefficients, is left to Python workers."""
+    model = LogisticRegression().fit(X, CLASSES > 0).sparsify()
+    log(model, "linear_sparse", X, model.predict(X), serialization_format="cloudpickle")
+    query = f"SELECT id, PREDICT('linear_sparse', 1, *) AS p FROM {rows}"
+    found = [row.p for row in sorted(spark.sql(query).collect(), key=lambda row: row.id)]
+
+    assert "pandas(" in explained(spark, query)
+    assert found == model.predict(X).tolist()
 
 
 def test_engine_that_is_asked_for(session: SparkSession, rows: str) -> None:

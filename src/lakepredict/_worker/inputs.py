@@ -91,22 +91,27 @@ def complete(column: pa.Array, *, scalars: bool) -> pa.BooleanArray:
     """Whether each row is there, with each array in it; and each scalar, where ``scalars`` says so."""
     if not pa.types.is_list(column.type):
         return column.is_valid() if scalars else pa.repeat(pa.scalar(True), len(column))
-    mask = column.is_valid()
-    inner = complete(column.flatten(), scalars=scalars)
-    gaps = pc.list_parent_indices(column).filter(pc.invert(inner))
-    if not len(gaps):
-        return mask
-    return pc.and_(mask, pc.invert(pc.is_in(pa.array(range(len(column)), gaps.type), gaps.unique())))
+    inner = _none_inside(column, complete(column.flatten(), scalars=scalars))
+    return pc.and_(column.is_valid(), inner)
 
 
 def gapless(column: pa.Array) -> pa.BooleanArray:
     """Whether no integer and no boolean is NULL in a row, nor in the arrays in it; a NULL array is no gap."""
     if pa.types.is_list(column.type):
-        gaps = pc.list_parent_indices(column).filter(pc.invert(gapless(column.flatten())))
-        return pc.invert(pc.is_in(pa.array(range(len(column)), gaps.type), gaps.unique()))
+        return _none_inside(column, gapless(column.flatten()))
     if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
         return column.is_valid()
     return pa.repeat(pa.scalar(True), len(column))
+
+
+def _none_inside(column: pa.Array, inner: pa.BooleanArray) -> pa.BooleanArray:
+    """Whether each array of a column has nothing in it that ``inner``, which is about their values, says no to."""
+    import numpy as np
+
+    gaps = pc.list_parent_indices(column).filter(pc.invert(inner))
+    mask = np.ones(len(column), dtype=bool)
+    mask[gaps.to_numpy()] = False
+    return pa.array(mask)
 
 
 def _objects(column: pa.Array, timezone: str) -> Any:

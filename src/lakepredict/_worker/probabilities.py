@@ -46,7 +46,7 @@ def classifier(model: Any) -> Classifier:
         what = "a custom model" if flavor.startswith("pyfunc") else f"a model of the flavor {flavor}"
         raise NoProbabilitiesError(f"{what}, which has no classifier of its own") from None
     if hasattr(native, "predict_proba") and hasattr(native, "classes_"):
-        return Classifier(_labels(native.classes_), native.predict_proba)
+        return Classifier(label_array(native.classes_), native.predict_proba)
     read = _NATIVE.get(f"{type(native).__module__}.{type(native).__name__}")
     if read is not None:
         return read(native)
@@ -60,8 +60,12 @@ def _what(native: Any) -> str:
     return f"a {kind}" if kind == "regressor" else "which has no predict_proba"
 
 
-def _labels(classes: Any) -> Any:
-    """Labels as an array of one type."""
+def label_array(classes: Any) -> Any:
+    """Class labels as a NumPy array of one type.
+
+    Raises:
+        NoProbabilitiesError: there are several outputs, or labels of several types.
+    """
     import numpy as np
 
     if isinstance(classes, list) and any(isinstance(each, np.ndarray) for each in classes):
@@ -126,7 +130,7 @@ def _catboost(model: Any) -> Classifier:
     loss = str(model.get_all_params().get("loss_function"))
     if loss not in ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll"):
         raise NoProbabilitiesError(f"a CatBoost model of the loss function {loss}")
-    return Classifier(_labels(model.classes_), partial(model.predict, prediction_type="Probability"))
+    return Classifier(label_array(model.classes_), partial(model.predict, prediction_type="Probability"))
 
 
 _NATIVE: dict[str, Callable[[Any], Classifier]] = {

@@ -105,17 +105,21 @@ class Scorer:
         """The rows that can be shown to the model."""
         mask = pa.repeat(pa.scalar(True), len(batch))
         for feature, column in zip(self.features, batch.columns, strict=True):
+            if column.null_count == 0 and not pa.types.is_nested(column.type):
+                continue
             strict = self.on_null == "error" and feature.required
             present = self._present(feature, column, strict=strict)
-            if (strict or self.on_null == "pass") and not self.lenient and present.true_count < len(batch):
-                raise InputNullError(
-                    model=self.model.value.label,
-                    input=self._shown(feature),
-                    expected="a value in each row, since spark.lakepredict.onNull = error"
-                    if strict
-                    else f"a value in each row, since a tensor of {feature.dtype} has no missing value",
-                    rows=str(len(batch) - present.true_count),
-                )
+            gaps = len(batch) - present.true_count
+            if gaps and not self.lenient:
+                if strict:
+                    raise InputNullError.where_none_may_be(self.model.value.label, self._shown(feature), gaps)
+                if self.on_null == "pass":
+                    raise InputNullError(
+                        model=self.model.value.label,
+                        input=self._shown(feature),
+                        expected=f"a value in each row, since a tensor of {feature.dtype} has no missing value",
+                        rows=str(gaps),
+                    )
             mask = pc.and_(mask, present)
         return mask
 

@@ -12,18 +12,6 @@ from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict.errors import ModelUnreadableError
 
 
-def fetch(reference: ModelReference, model: ResolvedModel, directory: str) -> Path:
-    """Copy the model's files into ``directory`` and return where they are.
-
-    Raises:
-        ModelUnreadableError: they cannot be read from the artifact store.
-    """
-    try:
-        return _registry.download(model.name, model.version, directory)
-    except Exception as exc:  # each kind of store fails with the errors of a library of its own
-        raise ModelUnreadableError(call=str(reference), source=model.uri, reason=_registry.first_line(exc)) from exc
-
-
 @contextmanager
 def fetched(reference: ModelReference, model: ResolvedModel) -> Iterator[Path]:
     """The model's files, in a directory that is removed afterwards.
@@ -32,4 +20,9 @@ def fetched(reference: ModelReference, model: ResolvedModel) -> Iterator[Path]:
         ModelUnreadableError: they cannot be read from the artifact store.
     """
     with tempfile.TemporaryDirectory(prefix="lakepredict-") as directory:
-        yield fetch(reference, model, directory)
+        try:
+            files = _registry.download(model.name, model.version, directory)
+        except Exception as exc:  # each kind of store fails with the errors of a library of its own
+            reason = _registry.first_line(exc)
+            raise ModelUnreadableError(call=str(reference), source=model.uri, reason=reason) from exc
+        yield files

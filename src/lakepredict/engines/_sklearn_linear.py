@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import types as T
 
 from lakepredict._signature import label_type
+from lakepredict._worker.probabilities import label_array
 
 _HOME = "sklearn.linear_model"
 
@@ -177,6 +178,6 @@ def _estimated(estimator: Any, terms: Sequence[Term]) -> LinearForm:
         weights=tuple(map(tuple, weights.tolist())),
         intercepts=tuple(intercepts.tolist()),
         labels=tuple(estimator.classes_.tolist()) if classifier else (),
-        label_type=label_type(estimator.classes_) if classifier else T.NullType(),
+        label_type=label_type(label_array(estimator.classes_)) if classifier else T.NullType(),
         logistic=logistic,
     )

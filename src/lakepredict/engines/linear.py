@@ -19,9 +19,10 @@ from pyspark.sql import types as T
 
 from lakepredict._worker.packed_model import OwnModules
 from lakepredict.engines import _sklearn_linear
+from lakepredict.engines._nulls import refuse_nulls
 from lakepredict.engines._sklearn_linear import LinearForm, NotLinearError, Term
 from lakepredict.engines.base import Request
-from lakepredict.errors import InputNullError, ModelFailedError
+from lakepredict.errors import ModelFailedError
 
 _LARGEST_FILE = 16 * 2**20
 """Files that a linear model does not need."""
@@ -49,11 +50,12 @@ def read(request: Request, files: Path) -> LinearForm:
         raise NotLinearError("its file names no linear model")
     try:
         with OwnModules(files).in_place():
-            model = mlflow.sklearn.load_model(str(files))
-    except Exception as exc:  # whatever it is, a Python worker will say it again
-        raise NotLinearError(f"the driver cannot load it: {exc}") from exc
-    function = str(flavors["python_function"].get("predict_fn", "predict"))
-    return replace(_sklearn_linear.read(model, [each.name for each in request.inputs]), function=function)
+            form = _sklearn_linear.read(mlflow.sklearn.load_model(str(files)), [each.name for each in request.inputs])
+    except NotLinearError:
+        raise
+    except Exception as exc:  # a model may be unlike all that are known; a Python worker can score it still
+        raise NotLinearError(f"the driver cannot read it: {exc}") from exc
+    return replace(form, function=str(flavors["python_function"].get("predict_fn", "predict")))
 
 
 def build(spark: SparkSession, request: Request, form: LinearForm) -> DataFrame:
@@ -156,11 +158,7 @@ def _guarded(
 def _on_null(request: Request, form: LinearForm, names: Sequence[str], found: Column) -> Column:
     """NULL, or an error, for a NULL that the arithmetic does not see, or must not pass over."""
     if request.on_null == "error":
-        for name, each in zip(names, request.inputs, strict=True):
-            if each.required:
-                error = InputNullError.where_none_may_be(request.label, str(each.name))
-                found = F.when(F.col(name).isNull(), F.raise_error(str(error))).otherwise(found)
-        return found
+        return refuse_nulls(request, [F.col(name) for name in names], found)
     used = {term.input for term in form.terms}
     unseen = [
         F.col(name).isNotNull()

@@ -28,8 +28,9 @@ from lakepredict._registry import first_line
 from lakepredict._sql import quoted, sql_type
 from lakepredict._worker.packed_model import OwnModules
 from lakepredict.engines._files import fetched
+from lakepredict.engines._nulls import refuse_nulls
 from lakepredict.engines.base import Request
-from lakepredict.errors import InputNullError, ModelUnreadableError, ModelUnsupportedError, ProbabilitiesMissingError
+from lakepredict.errors import ModelUnreadableError, ModelUnsupportedError, ProbabilitiesMissingError
 
 
 def supports(flavors: Iterable[str]) -> bool:
@@ -91,7 +92,7 @@ def _scored(spark: SparkSession, request: Request, pipeline: Transformer) -> Dat
         kept = tolerant(pipeline)
         outputs = _unless_missing(inputs, [name for name in inputs.columns if name not in kept], outputs)
     elif request.on_null == "error":
-        outputs = _refuse_nulls(request, outputs)
+        outputs = refuse_nulls(request, [F.col(quoted(name)) for name in inputs.columns], outputs)
     scored: DataFrame = transformed.select(outputs.alias("prediction"))
     step = _jvm.obstacle(scored)
     if step is not None:
@@ -159,20 +160,6 @@ def _probabilities(request: Request, pipeline: Transformer, transformed: DataFra
         labels = [F.lit(each) for each in named or metadata["vals"]]
     values = vector_to_array(F.col(quoted(classifier.getProbabilityCol())))
     return F.map_from_arrays(F.array(*labels), values)
-
-
-def _refuse_nulls(request: Request, outputs: Column) -> Column:
-    checked = outputs
-    for each in request.inputs:
-        if each.required:
-            error = InputNullError(
-                model=f"the model '{request.model.name}' version {request.model.version}",
-                input=str(each.name),
-                expected="a value in each row, since spark.lakepredict.onNull = error",
-                rows="1",
-            )
-            checked = F.when(F.col(quoted(str(each.name))).isNull(), F.raise_error(str(error))).otherwise(checked)
-    return checked
 
 
 def _unless_missing(inputs: DataFrame, guarded: list[str], outputs: Column) -> Column:
