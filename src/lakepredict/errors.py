@@ -9,6 +9,19 @@ The tree::
     │   ├── LakehouseMismatchError
     │   └── DeltaJarsError
     ├── DataFileError                   an input file that cannot be read as it should be
+    ├── TrackingError                   MLflow has not what is asked for, or not in a usable form
+    │   ├── StoreNotFoundError
+    │   ├── StoreUnavailableError
+    │   ├── ExperimentNotFoundError
+    │   ├── RunNotFoundError
+    │   ├── MetricNotFoundError
+    │   ├── MetricModeError
+    │   ├── FilterInvalidError
+    │   ├── RunModelError
+    │   ├── RegisteredModelNotFoundError
+    │   ├── AliasInvalidError
+    │   ├── ModelFormatError
+    │   └── UserInterfaceError
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -467,3 +480,79 @@ def scoring_errors() -> list[type[ScoringError]]:
 def predict_errors() -> list[type[PredictError]]:
     """All PREDICT conditions, sorted by name: what is made known to Spark and listed in the documentation."""
     return sorted(PredictError.__subclasses__(), key=lambda error: error.condition)
+
+
+class TrackingError(_DescribedError):
+    """MLflow does not have what is asked for, or not in a form that can be used."""
+
+
+class StoreNotFoundError(TrackingError):
+    """There is no MLflow store where one is looked for, and none is made."""
+
+    name = "STORE_NOT_FOUND"
+
+
+class StoreUnavailableError(TrackingError):
+    """MLflow's store gave no usable answer."""
+
+    name = "STORE_UNAVAILABLE"
+
+
+class ExperimentNotFoundError(TrackingError):
+    """No experiment has this name or id."""
+
+    name = "EXPERIMENT_NOT_FOUND"
+
+
+class RunNotFoundError(TrackingError):
+    """No run has this id, or several begin with it."""
+
+    name = "RUN_NOT_FOUND"
+
+
+class MetricNotFoundError(TrackingError):
+    """No run that could be the best has this metric."""
+
+    name = "METRIC_NOT_FOUND"
+
+
+class MetricModeError(TrackingError):
+    """Whether more or less of a metric is better is not known."""
+
+    name = "METRIC_MODE_UNKNOWN"
+
+
+class FilterInvalidError(TrackingError):
+    """A filter of runs is not of the form that MLflow understands."""
+
+    name = "FILTER_INVALID"
+
+
+class RunModelError(TrackingError):
+    """A run has no model to register, several, or one that PREDICT cannot use."""
+
+    name = "RUN_MODEL_UNUSABLE"
+
+
+class RegisteredModelNotFoundError(TrackingError):
+    """No registered model has this name."""
+
+    name = "REGISTERED_MODEL_NOT_FOUND"
+
+
+class AliasInvalidError(TrackingError):
+    """A word that MLflow or PREDICT reads as something else, or does not take, cannot be an alias."""
+
+    name = "ALIAS_INVALID"
+
+
+class ModelFormatError(TrackingError):
+    """A model cannot be logged so that PREDICT gives one value a row."""
+
+    name = "MODEL_FORMAT_UNSUITABLE"
+
+
+class UserInterfaceError(TrackingError):
+    """MLflow's user interface does not start."""
+
+    name = "UI_NOT_STARTED"

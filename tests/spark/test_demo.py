@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from lakepredict.cli import _facts
 from lakepredict.demo import scenario, training
 from lakepredict.demo.features import FEATURES, HOLDOUT_WEEKS
 from lakepredict.demo.generate import generate_weekly_sales
@@ -110,6 +111,25 @@ def test_runs_say_what_they_learnt_from(outcomes: Outcomes) -> None:
         assert {"rmse", "mae", "wape"} == set(run.data.metrics)
         assert {"model", "holdout_weeks", "holdout_from"} <= set(run.data.params)
         assert (source["delta_table_name"], source["delta_table_version"]) == ("weekly_features", "0")
+
+
+def test_statement_to_paste_runs(spark: SparkSession, outcomes: Outcomes) -> None:
+    """What ``lakepredict model`` offers to paste scores the table that the champion learnt from."""
+    shown = _facts.model(scenario.MODEL, None, 1)["shown"]
+    scored = spark.sql(shown["predict"])
+
+    assert (shown["reference"], shown["version"]) == (scenario.ALIAS, outcomes[-1][0].version)
+    assert shown["training"]["table"] == "weekly_features"
+    assert scored.columns == [*spark.table("weekly_features").columns, "prediction"]
+    assert scored.where("prediction IS NOT NULL").count() == spark.table("weekly_features").count() > 0
+
+
+def test_runs_are_compared_with_those_of_their_own_data(outcomes: Outcomes) -> None:
+    """Each time the three runs on the same data are compared, not those of other data in the same experiment."""
+    first, second = (sorted(run.info.run_id for run in outcome.runs) for outcome, _ in outcomes)
+
+    assert len(first) == len(second) == len(training.TRAINERS)
+    assert not set(first) & set(second)
 
 
 def test_features_know_nothing_of_their_own_week(spark: SparkSession, real_sales: Path) -> None:

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from delta import DeltaTable
@@ -73,11 +74,12 @@ def run(spark: SparkSession, folder: Folder, data: str | os.PathLike[str] | None
     with steps.step("features in Spark SQL: weekly_features and next_week") as done:
         features.build_feature_tables(spark)
         done(f"{len(features.FEATURES)} features, all known before the week begins")
-    run_ids = train_all(spark, steps)
-    runs = tracking.compare(run_ids, "wape")
-    console.print(comparison(runs))
+    ids = ", ".join(f"'{run_id}'" for run_id in train_all(spark, steps))
+    compared = tracking.compare(training.EXPERIMENT, "wape", where=f"attributes.run_id IN ({ids})")
+    console.print(comparison(compared))
+    runs = [mlflow.get_run(run_id) for run_id in compared["run_id"]]
     with steps.step(f"the best run registered as a new version of {MODEL}") as done:
-        version = tracking.register_version(MODEL, runs[0], alias=ALIAS)
+        version = tracking.register(runs[0], MODEL, alias=ALIAS)
         done(f"version {version}, alias {ALIAS}: {runs[0].info.run_name}")
     with steps.step("next week scored with PREDICT, into the Delta table sales_forecast") as done:
         forecast = score_next_week(spark, runs[0], version)
@@ -152,21 +154,20 @@ def train_all(spark: SparkSession, steps: _Steps) -> list[str]:
         table.unpersist()
 
 
-def comparison(runs: list[Run]) -> Table:
+def comparison(compared: pd.DataFrame) -> Table:
     """The runs side by side, best first."""
     table = Table(title=f"Runs compared on the last {features.HOLDOUT_WEEKS} weeks, best first")
     table.add_column("run")
     table.add_column("run id", style="dim")
     for metric in ("WAPE", "RMSE", "MAE"):
         table.add_column(metric, justify="right")
-    for position, each in enumerate(runs):
-        metrics = each.data.metrics
+    for position, (_, each) in enumerate(compared.iterrows()):
         table.add_row(
-            each.info.run_name,
-            each.info.run_id[:8],
-            f"{metrics['wape']:.2%}",
-            f"{metrics['rmse']:,.0f}",
-            f"{metrics['mae']:,.0f}",
+            each["run_name"],
+            each["run_id"][:8],
+            f"{each['metrics.wape']:.2%}",
+            f"{each['metrics.rmse']:,.0f}",
+            f"{each['metrics.mae']:,.0f}",
             style="bold green" if position == 0 else None,
         )
     return table
@@ -228,24 +229,19 @@ def _show_next_steps(console: Console, folder: Folder) -> None:
     console.print("\n[bold]What to do next[/bold]")
     for what, how in (
         ("the tables are in", folder.tables),
-        ("look at the runs", runs_hint(mlflow.get_tracking_uri())),
-        ("query the forecast", f'{program("lakepredict")} sql{where} "{query}"'),
+        ("compare the runs", f"{program()} runs {training.EXPERIMENT}{where}"),
+        ("look at the model", f"{program()} model {MODEL}{where}"),
+        ("open MLflow's user interface", f"{program()} ui{where}"),
+        ("query the forecast", f'{program()} sql{where} "{query}"'),
     ):
         console.print(f"  {what}:", highlight=False)
         console.print(f"    {how}", highlight=False, soft_wrap=True, markup=False)
 
 
-def runs_hint(tracking_uri: str) -> str:
-    """How to open MLflow's UI on the runs: a server has one; for a store of files it is started."""
-    if tracking_uri.startswith(("http://", "https://")):
-        return tracking_uri
-    return f"{program('mlflow')} ui --backend-store-uri {shlex.quote(tracking_uri)}"
-
-
-def program(name: str) -> str:
-    """How to call a command of this environment from here: by name where the shell finds it, else by path."""
-    if shutil.which(name):
-        return name
-    path = Path(sys.executable).with_name(name)
+def program() -> str:
+    """How to call lakepredict from here: by name where the shell finds it, else by path."""
+    if shutil.which("lakepredict"):
+        return "lakepredict"
+    path = Path(sys.executable).with_name("lakepredict")
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return shlex.quote(str(shown))

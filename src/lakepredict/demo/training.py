@@ -12,7 +12,9 @@ from typing import Any
 import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
+from mlflow import MlflowClient
 from mlflow.models import ModelSignature
+from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import LinearRegression
@@ -22,12 +24,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from lakepredict.demo.features import FEATURES, HOLDOUT_WEEKS, LABEL
-from lakepredict.tracking import forecast_errors, run_on_table, signature_of
+from lakepredict.tracking import for_predict, forecast_errors, run_on_table, signature_of
 
 EXPERIMENT = "weekly_sales"
-
-_TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
-"""MLflow's skops format loads types that it does not know only where the one who logs the model vouches for them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,7 @@ def train_run(name: str, train: Trainer, data: TrainingData) -> str:
         The run's id.
     """
     with run_on_table(EXPERIMENT, name, table=data.table, version=data.version, data=data.train) as run:
+        MlflowClient().set_experiment_tag(run.info.experiment_id, MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, "wape")
         mlflow.log_params({"model": name, "holdout_weeks": HOLDOUT_WEEKS, "holdout_from": str(data.split)})
         mlflow.log_dict({"features": list(FEATURES), "label": LABEL}, "features.json")
         held_out = data.test.toPandas()
@@ -117,9 +117,7 @@ def sklearn_boosting(data: TrainingData) -> pd.Series[float]:
         model = HistGradientBoostingRegressor(**parameters).fit(train[list(FEATURES)], train[LABEL])
     mlflow.sklearn.log_model(
         model,
-        name="model",
-        signature=data.signature,
-        skops_trusted_types=_TRUSTED,
+        **for_predict(model, data.signature),
         pip_requirements=pinned("mlflow", "scikit-learn", "skops"),
     )
     return pd.Series(model.predict(data.test.select(*FEATURES).toPandas()))

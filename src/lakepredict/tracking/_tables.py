@@ -1,16 +1,11 @@
-"""MLflow runs of models on Delta tables: what a run says, which run is best, and which version is registered.
-
-Uses MLflow's own calls throughout; what is here ties them to Delta tables and to PREDICT.
-"""
+"""Runs on Delta tables: signatures from the schemas of Spark data frames, and the table that a run learns from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import mlflow
-import pandas as pd
-from mlflow import MlflowClient
 from mlflow.data.spark_dataset import from_spark
 from mlflow.entities import Run
 from mlflow.models import ModelSignature
@@ -64,33 +59,3 @@ def _experiment_id(name: str) -> str:
     """The id of an experiment, which is made if it does not exist; the program's active experiment stays as it is."""
     known = mlflow.get_experiment_by_name(name)
     return known.experiment_id if known else mlflow.create_experiment(name)
-
-
-def forecast_errors(actual: pd.Series[float], forecast: pd.Series[float]) -> dict[str, float]:
-    """RMSE and MAE in the unit of the data, and WAPE, the sum of absolute errors over the sum of actuals."""
-    error = forecast - actual
-    return {
-        "rmse": float((error**2).mean() ** 0.5),
-        "mae": float(error.abs().mean()),
-        "wape": float(error.abs().sum() / actual.abs().sum()),
-    }
-
-
-def compare(run_ids: Sequence[str], metric: str) -> list[Run]:
-    """Runs in the order of a metric of which less is better."""
-    client = MlflowClient()
-    return sorted((client.get_run(each) for each in run_ids), key=lambda run: float(run.data.metrics[metric]))
-
-
-def register_version(
-    name: str, run: Run, *, alias: str, artifact: str = "model", tags: Mapping[str, str] | None = None
-) -> int:
-    """Register a run's model as the next version of ``name`` and give it the alias.
-
-    Returns:
-        The new version's number.
-    """
-    client = MlflowClient()
-    version = mlflow.register_model(f"runs:/{run.info.run_id}/{artifact}", name, tags=dict(tags or {}))
-    client.set_registered_model_alias(name, alias, version.version)
-    return int(version.version)

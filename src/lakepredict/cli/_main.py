@@ -1,0 +1,143 @@
+"""The commands. Each is a few lines: options, what the library says, and how it is shown."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+import lakepredict
+from lakepredict.cli._options import children_option, json_option, lakehouse_option, limit_option, mode_option
+from lakepredict.cli._sessions import mlflow_store, quiet_session
+
+# PySpark, MLflow and pandas take seconds to import, so commands import what they need: --help must not wait.
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(lakepredict.__version__, message="lakepredict %(version)s")
+def main() -> None:
+    """PREDICT for Apache Spark SQL, with MLflow models and Delta tables."""
+
+
+@main.command()
+@click.option(
+    "--data",
+    metavar="CSV",
+    help="Weekly sales with the columns Store, Date, Weekly_Sales, Holiday_Flag, Temperature, Fuel_Price, CPI,"
+    " Unemployment. Default: generated data.",
+)
+@lakehouse_option
+def demo(data: str | None, lakehouse: str) -> None:
+    """Run the whole scenario: sales to Delta, models compared, next week scored with PREDICT."""
+    console = Console()
+    with quiet_session(lakehouse, console) as (spark, folder):
+        from lakepredict.demo import scenario
+
+        scenario.run(spark, folder, data, console)
+
+
+@main.command()
+@click.argument("query")
+@lakehouse_option
+def sql(query: str, lakehouse: str) -> None:
+    """Run one SQL statement on the lakehouse, PREDICT included, and print its rows."""
+    console = Console()
+    with quiet_session(lakehouse, console) as (spark, _):
+        from lakepredict._console import rows_table
+
+        console.print(rows_table(spark.sql(query)))
+
+
+@main.command()
+@click.argument("experiment")
+@click.option(
+    "--metric",
+    help="The metric to compare by. Default: the experiment's primary metric, else the well-known one that most runs"
+    " have.",
+)
+@mode_option
+@click.option(
+    "--where",
+    metavar="FILTER",
+    default="",
+    help="Compare only some runs: a filter of MLflow's, as \"params.a = '1'\".",
+)
+@children_option
+@limit_option("runs")
+@json_option
+@lakehouse_option
+def runs(
+    experiment: str,
+    metric: str | None,
+    mode: str | None,
+    where: str,
+    children: bool,
+    limit: int,
+    as_json: bool,
+    lakehouse: str,
+) -> None:
+    """Compare the runs of an experiment, best first, by their metrics and the parameters that differ.
+
+    EXPERIMENT is a name or an id. Runs that cannot be compared (failed, still running, without the metric) come last.
+    """
+    with mlflow_store(lakehouse):
+        from lakepredict.cli import _facts, _show
+
+        _show.show(
+            _facts.runs(experiment, metric, limit, mode=mode, where=where, children=children), _show.runs, as_json
+        )
+
+
+@main.command()
+@click.argument("run_id")
+@json_option
+@lakehouse_option
+def run(run_id: str, as_json: bool, lakehouse: str) -> None:
+    """Show one run: parameters, metrics, data it learnt from, models, artifacts.
+
+    RUN_ID is a run's id, or its first characters, at least four.
+    """
+    with mlflow_store(lakehouse):
+        from lakepredict.cli import _facts, _show
+
+        _show.show(_facts.run(run_id), _show.run, as_json)
+
+
+@main.command()
+@json_option
+@lakehouse_option
+def models(as_json: bool, lakehouse: str) -> None:
+    """List the registered models with their versions and aliases."""
+    with mlflow_store(lakehouse):
+        from lakepredict.cli import _facts, _show
+
+        _show.show(_facts.models(), _show.models, as_json)
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="The version to show the signature of: a number, an alias or 'latest'. Default: the champion, else the only"
+    " alias, else the latest.",
+)
+@limit_option("versions")
+@json_option
+@lakehouse_option
+def model(name: str, version: str | None, limit: int, as_json: bool, lakehouse: str) -> None:
+    """Show a registered model: versions, aliases, signature, and a PREDICT statement to paste."""
+    with mlflow_store(lakehouse):
+        from lakepredict.cli import _facts, _show
+
+        _show.show(_facts.model(name, version, limit), _show.model, as_json)
+
+
+@main.command()
+@click.option("--port", default=5000, show_default=True, help="The port to listen on; 0 takes a free one.")
+@lakehouse_option
+def ui(port: int, lakehouse: str) -> None:
+    """Start MLflow's user interface on the lakehouse's store, on this machine alone. Ctrl-C ends it."""
+    with mlflow_store(lakehouse) as folder:
+        from lakepredict.cli import _ui
+
+        _ui.serve(folder, port, Console())

@@ -1,0 +1,217 @@
+"""Experiments, runs and registered models by what a person calls them; a wrong name is told what there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run, ViewType
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from lakepredict.errors import (
+    ExperimentNotFoundError,
+    FilterInvalidError,
+    RegisteredModelNotFoundError,
+    RunNotFoundError,
+)
+
+_NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+"""What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
+
+_LISTED = 10
+"""How many names an error message lists at most."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of a name or, if there is none, of an id.
+
+    Raises:
+        ExperimentNotFoundError: there is none, or it is deleted; the message lists what there is.
+    """
+    client = MlflowClient()
+    found = client.get_experiment_by_name(name) or (_experiment_of_id(client, name) if name.isdigit() else None)
+    if found is None:
+        names = [each.name for each in client.search_experiments()]
+        raise ExperimentNotFoundError(
+            f"There is no experiment `{name}`.",
+            expected=listed(name, names, "the name or id of an experiment, but there is none"),
+            got=f"`{name}`",
+            hint=suggestion(name, names) or "an experiment is made by its first run.",
+        )
+    if found.lifecycle_stage != "active":
+        raise ExperimentNotFoundError(
+            f"The experiment `{name}` is deleted.",
+            expected="an experiment that is not deleted",
+            got=f"`{found.name}`, deleted",
+            hint=f"restore it with MlflowClient().restore_experiment({found.experiment_id!r}).",
+        )
+    return found
+
+
+def _experiment_of_id(client: MlflowClient, identifier: str) -> Experiment | None:
+    try:
+        return client.get_experiment(identifier)
+    except MlflowException as exc:
+        if exc.error_code in _NOT_FOUND:
+            return None
+        raise
+
+
+def runs_of(experiments: Sequence[Experiment], where: str = "") -> list[Run]:
+    """All runs of experiments that are not deleted and that a filter of MLflow's lets through, the oldest first.
+
+    Raises:
+        FilterInvalidError: MLflow does not understand the filter.
+    """
+    client = MlflowClient()
+    identifiers = [each.experiment_id for each in experiments]
+    runs: list[Run] = []
+    token: str | None = None
+    while token is None or token:
+        try:
+            page = client.search_runs(
+                identifiers, where, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time ASC"], token
+            )
+        except MlflowException as exc:
+            if not where or exc.error_code not in _NOT_FOUND:
+                raise
+            raise FilterInvalidError(
+                "MLflow does not understand the filter of runs.",
+                expected="conditions joined by AND, on metrics, params, tags and attributes",
+                got=f"{where}: {str(exc).splitlines()[0]}",
+                hint="for example: params.model = 'ridge' AND metrics.rmse < 10 AND tags.`a.b` = 'c'.",
+            ) from exc
+        runs.extend(page)
+        token = page.token or ""
+    return runs
+
+
+def find_run(identifier: str) -> Run:
+    """The run of an id, or of the first characters of one, at least four.
+
+    Raises:
+        RunNotFoundError: there is none, it is deleted, or several begin with these characters.
+    """
+    text = identifier.strip().lower()
+    run = _run_of_id(text)
+    if run is not None:
+        if run.info.lifecycle_stage != "active":
+            raise RunNotFoundError(
+                f"The run {text} is deleted.",
+                expected="a run that is not deleted",
+                got=f"{described(run)}, deleted",
+                hint=f"restore it with MlflowClient().restore_run({run.info.run_id!r}).",
+            )
+        return run
+    experiments = MlflowClient().search_experiments()
+    begun = _search(experiments, f"run_id LIKE '{text}%'") if re.fullmatch("[0-9a-f]{4,31}", text) else []
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise RunNotFoundError(
+            f"{len(begun)} runs begin with {text}.",
+            expected=f"one of {', '.join(map(described, begun[:_LISTED]))}",
+            got=text,
+            hint="give more characters of the id.",
+        )
+    raise _run_missing(identifier, experiments)
+
+
+def _run_of_id(text: str) -> Run | None:
+    if not re.fullmatch(r"[0-9a-f]{32}", text):
+        return None
+    try:
+        return MlflowClient().get_run(text)
+    except MlflowException as exc:
+        if exc.error_code in _NOT_FOUND:
+            return None
+        raise
+
+
+def _search(experiments: Sequence[Experiment], condition: str) -> list[Run]:
+    return runs_of(experiments, f"attributes.{condition}") if experiments else []
+
+
+def _run_missing(identifier: str, experiments: Sequence[Experiment]) -> RunNotFoundError:
+    namesakes = _search(experiments, f"run_name = '{identifier}'") if "'" not in identifier else []
+    examples = namesakes[-3:] or _newest(experiments)
+    return RunNotFoundError(
+        f"There is no run {identifier}.",
+        expected=f"a run's id, or the first characters of one, as {', '.join(map(described, examples))}"
+        if examples
+        else "a run's id, but there is no run",
+        got=f"{identifier}, which is a run's name" if namesakes else identifier,
+        hint=f"did you mean {namesakes[-1].info.run_id}?"
+        if namesakes
+        else "lakepredict runs EXPERIMENT lists the runs of an experiment.",
+    )
+
+
+def _newest(experiments: Sequence[Experiment]) -> list[Run]:
+    identifiers = [each.experiment_id for each in experiments]
+    order = ["attributes.start_time DESC"]
+    return list(MlflowClient().search_runs(identifiers, max_results=3, order_by=order)) if identifiers else []
+
+
+def described(run: Run) -> str:
+    """A run as messages name it: the beginning of its id, and its name."""
+    return f"{run.info.run_id[:8]} ({run.info.run_name})"
+
+
+def find_registered_model(name: str) -> RegisteredModel:
+    """The registered model of a name.
+
+    Raises:
+        RegisteredModelNotFoundError: there is none; the message lists what there is.
+    """
+    client = MlflowClient()
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as exc:
+        if exc.error_code not in _NOT_FOUND:
+            raise
+        names = [model.name for model in registered_models()]
+        raise RegisteredModelNotFoundError(
+            f"There is no registered model `{name}`.",
+            expected=listed(name, names, "a registered model, but none is registered"),
+            got=f"`{name}`",
+            hint=suggestion(name, names) or "lakepredict.tracking.register(run, name) registers the model of a run.",
+        ) from exc
+
+
+def registered_models() -> list[RegisteredModel]:
+    """All registered models, by name."""
+    client = MlflowClient()
+    models: list[RegisteredModel] = []
+    token: str | None = None
+    while token is None or token:
+        page = client.search_registered_models(order_by=["name ASC"], page_token=token)
+        models.extend(page)
+        token = page.token or ""
+    return models
+
+
+def listed(wrong: str, names: Iterable[str], none: str) -> str:
+    """Names as an error message lists them, those like the wrong one first."""
+    known = list(names)
+    close = _close(wrong, known)
+    shown = [*close, *(name for name in known if name not in close)]
+    if not shown:
+        return none
+    text = ", ".join(f"`{name}`" for name in shown[:_LISTED])
+    return f"one of {text}, ..." if len(shown) > _LISTED else text if len(shown) == 1 else f"one of {text}"
+
+
+def suggestion(wrong: str, names: Iterable[str]) -> str | None:
+    """A hint at the name that is most like a wrong one, or None if none is."""
+    close = _close(wrong, list(names))
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def _close(wrong: str, names: list[str]) -> list[str]:
+    by_lower = {name.lower(): name for name in names}
+    return [by_lower[each] for each in get_close_matches(wrong.lower(), by_lower, n=3)]
