@@ -22,7 +22,7 @@ from lakepredict._signature import SPARK_TYPES, TENSOR_TYPES, UNSUPPORTED, read_
 from lakepredict._sql import sql_type
 from lakepredict._worker.batch import Feature
 from lakepredict._worker.inputs import to_numpy
-from lakepredict.engines.pandas import arrow_type
+from lakepredict.engines.workers import arrow_type
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs" / "types.md", ROOT / "docs" / "errors.md")

@@ -3,14 +3,19 @@
 PREDICT is put into Spark's function registry with a *function builder*: while the analyzer resolves a query it
 calls the builder with the argument expressions, already resolved, and splices in the expression that it gets
 back. The builder is Python, called through py4j, so whatever it decides or refuses happens on the driver
-before any job starts. Ten lines of Java, compiled in the driver by the Janino that Spark ships, carry its
-errors over as real ``AnalysisException`` objects; py4j alone would wrap them in a ``Py4JException``.
+before any job starts. A few lines of Java (``java/``), compiled in the driver by the Janino that Spark ships, carry its
+errors over as real ``AnalysisException`` objects; py4j alone would wrap them in a ``Py4JException``. A rule for the
+optimizer, in Java as well, keeps a model from scoring a row twice.
 
 Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
 
 - ``FunctionRegistry.builtin``: functions in it are seen by every session of the application and may stand in
   permanent views, which functions registered with ``spark.udf.register`` may not.
 - ``SparkThrowableHelper.errorReader``: Spark's table of error conditions, to which PREDICT's are added.
+- ``FunctionRegistry.internal``: has the functions from ARRAY to vector and back.
+- ``SparkSession.experimental``: takes further rules for the optimizer.
+- ``CollapseProject``, ``ColumnPruning``: merge projections, and their expressions, as the optimizer does.
+- ``Dataset.ofRows``: makes a data frame of a plan.
 - ``UserDefinedPythonFunction.builder``: makes the expression of a Python UDF from argument expressions.
 """
 
@@ -19,20 +24,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
 from pyspark import Broadcast, SparkContext
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.classic.column import Column as ClassicColumn
@@ -54,45 +60,19 @@ from lakepredict.errors import (
 OLDEST_SPARK = (4, 1)
 
 _log = logging.getLogger(__name__)
-_BUILDER_CLASS = "org.lakepredict.FunctionBuilder"
-_BUILDER_SOURCE = """
-package org.lakepredict;
+_MOST_FIELDS = 10
+"""Of a step of a plan that an error shows."""
 
-import java.util.function.Function;
-import org.apache.spark.sql.AnalysisException;
-import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
-import org.apache.spark.sql.internal.SQLConf;
+_TRANSPARENT = ("SubqueryAlias", "View")
+"""Plan nodes that only give their child a name."""
 
-public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
-  private static final ThreadLocal LAST = new ThreadLocal();
-  private Function python;
+_BUILDER = "org.lakepredict.FunctionBuilder"
+_RULE = "org.lakepredict.OncePerRow"
+_RECORD, _FIELD = "\x1e", "\x1f"
+"""What stands between records, and between their fields, in texts that the builder in Java gives and takes."""
 
-  public FunctionBuilder calling(Function function) {
-    python = function;
-    return this;
-  }
-
-  public Throwable error(String condition, scala.collection.immutable.Map parameters) {
-    return new AnalysisException(condition, parameters);
-  }
-
-  public Object apply(Object arguments) {
-    Object result = python.apply(new Object[] {arguments, SQLConf.get(), memo()});
-    return result instanceof Throwable ? new scala.util.Failure((Throwable) result).get() : result;
-  }
-
-  // One map for each analysis of a query: its relation cache is shared with the views in it, and with no other.
-  private static Object memo() {
-    Object query = AnalysisContext.get().relationCache();
-    Object[] last = (Object[]) LAST.get();
-    if (last == null || ((java.lang.ref.WeakReference) last[0]).get() != query) {
-      last = new Object[] {new java.lang.ref.WeakReference(query), new java.util.HashMap()};
-      LAST.set(last);
-    }
-    return last[1];
-  }
-}
-"""
+_JAVA = Path(__file__).parent / "java"
+"""Where the sources of these classes are."""
 
 
 def require_usable(spark: object) -> None:
@@ -313,10 +293,10 @@ def register_function(
     gateway = _Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
     _register_conditions(gateway)
-    builder = _new_builder(gateway)
-    builder.calling(_PythonBuilder(gateway, builder, build))
+    builder = _new(gateway, _BUILDER)
+    builder.calling(_PythonBuilder(gateway, builder, build), _new_rule(gateway))
     info = gateway("catalyst.expressions.ExpressionInfo")(
-        _BUILDER_CLASS, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
+        _BUILDER, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
     )
     everywhere = gateway("catalyst.analysis.FunctionRegistry").builtin()
     for registry in (everywhere, spark._jsparkSession.sessionState().functionRegistry()):
@@ -329,21 +309,31 @@ def _identifier(gateway: _Gateway, registry: Any, name: str) -> Any:
     return gateway("catalyst.FunctionIdentifier")(name, upper.database(), upper.catalog())
 
 
-def _new_builder(gateway: _Gateway) -> Any:
-    constructor = _builder_class(gateway.py4j).getDeclaredConstructor(
+def _new(gateway: _Gateway, name: str) -> Any:
+    """An object of one of the classes in Java."""
+    constructor = _compiled(gateway.py4j, name).getDeclaredConstructor(
         gateway.py4j.new_array(gateway("java.lang.Class"), 0)
     )
     return constructor.newInstance(gateway.py4j.new_array(gateway("java.lang.Object"), 0))
 
 
-@lru_cache(maxsize=1)
-def _builder_class(py4j_gateway: Any) -> Any:
-    """The compiled builder, once per JVM: py4j mistakes two classes of one name for the same."""
+@lru_cache(maxsize=2)
+def _compiled(py4j_gateway: Any, name: str) -> Any:
+    """A class in Java, compiled once per JVM: py4j mistakes two classes of one name for the same."""
     compiler = getattr(py4j_gateway.jvm, "org.codehaus.janino.SimpleCompiler")()
     thread = py4j_gateway.jvm.java.lang.Thread.currentThread()
     compiler.setParentClassLoader(thread.getContextClassLoader())
-    compiler.cook(_BUILDER_SOURCE)
-    return compiler.getClassLoader().loadClass(_BUILDER_CLASS)
+    compiler.cook((_JAVA / f"{name.rpartition('.')[2]}.java").read_text(encoding="utf-8"))
+    return compiler.getClassLoader().loadClass(name)
+
+
+def _new_rule(gateway: _Gateway) -> Any:
+    """The rule that lets a model score each row once, or None in a Spark whose plans are not those it knows."""
+    try:
+        return _new(gateway, _RULE)
+    except Py4JJavaError as exc:
+        _log.warning("a prediction that a query needs twice is computed twice: %s", java_message(exc))
+        return None
 
 
 def _register_conditions(gateway: _Gateway) -> None:
@@ -377,9 +367,8 @@ class _PythonBuilder:
     def apply(self, given: Any) -> Any:
         """Called by the analyzer; returns the expression to splice in, or the exception to throw."""
         try:
-            expressions = _items(given[0])
-            call = self._read_call(expressions, given[1], given[2])
-            return self._expression(self._build(call), expressions, call.timezone)
+            call = self._read_call(*given)
+            return self._expression(self._build(call), given[0], call)
         except PredictError as exc:
             return self._error(exc)
         except CapturedException as exc:
@@ -388,86 +377,87 @@ class _PythonBuilder:
             _log.exception("PREDICT failed while a query was analysed")
             return self._error(PredictInternalError(reason=f"{type(exc).__name__}: {exc}"))
 
-    def _read_call(self, expressions: Sequence[Any], conf: Any, memo: Any) -> Call:
+    def _read_call(self, arguments: Any, conf: Any, memo: Any) -> Call:
+        records = str(self._java.described(arguments)).split(_RECORD) if arguments.nonEmpty() else []
         return Call(
-            arguments=tuple(_read_argument(self._gateway, each) for each in expressions),
+            arguments=tuple(self._read_argument(arguments, place, each) for place, each in enumerate(records)),
             case_sensitive=conf.caseSensitiveAnalysis(),
             timezone=conf.sessionLocalTimeZone(),
             settings=Settings.read(conf.getConfString),
             memo=memo,
         )
 
-    def _expression(self, splice: Splice | int, expressions: Sequence[Any], timezone: str) -> Any:
+    def _read_argument(self, arguments: Any, place: int, record: str) -> CallArgument:
+        explicit, kind, name, sql, constant = record.split(_FIELD)
+        return CallArgument(
+            type=_with_arrays(_type_of_json(kind)),
+            name=name[1:] if name else None,
+            explicit=explicit == "true",
+            sql=sql,
+            constant=constant == "true",
+            value=lambda: _value(self._gateway, arguments.apply(place), _type_of_json(kind)),
+        )
+
+    def _expression(self, splice: Splice | int, arguments: Any, call: Call) -> Any:
         if isinstance(splice, int):
             return self._gateway("catalyst.parser.CatalystSqlParser")().parseExpression(f"{splice}L")
-        inputs = [self._feed(feed, expressions[feed.source[0]], timezone) for feed in splice.feeds]
+        feeds = _RECORD.join(map(_feed, splice.feeds))
+        inputs = self._java.fed(arguments, feeds, call.timezone)
+        types = [_fed_type(call.arguments[each.source[0]].type, each) for each in splice.feeds]
         if isinstance(splice.target, UserDefinedFunction):
-            computed = splice.target._judf.builder(self._gateway.seq(inputs))
-        else:
-            computed = _inline(self._gateway, splice.target, inputs)
-            if splice.lenient:
-                computed = self._gateway("catalyst.expressions.TryEval")(computed)
-        return _titled(self._gateway, computed, splice.name)
-
-    def _feed(self, feed: Feed, expression: Any, timezone: str) -> Any:
-        if _kind(expression) == "NamedArgumentExpression":
-            expression = expression.value()
-        if feed.source[1] is not None:
-            field = self._gateway("catalyst.expressions.GetStructField")
-            expression = field(expression, feed.source[1], self._gateway.option())
-        if feed.cast_to is None:
-            return expression
-        wanted = self._gateway("org.apache.spark.sql.types.DataType").fromJson(feed.cast_to.json())
-        cast = self._gateway("catalyst.expressions.Cast")
-        return cast(expression, wanted, self._gateway.option(timezone))
+            if any(isinstance(each, T.ArrayType) for each in types):
+                inputs = self._gateway.seq([_shaped(self._gateway, each, as_vector=False) for each in _items(inputs)])
+            return _titled(self._gateway, splice.target._judf.builder(inputs), splice.name)
+        titled = _titled_part(types, splice.target)
+        if titled is not None:
+            inputs = inputs.updated(titled, _titled(self._gateway, inputs.apply(titled), splice.name))
+        computed = _inline(self._gateway, self._java, splice.target, inputs)
+        if splice.lenient:
+            computed = self._gateway("catalyst.expressions.TryEval")(computed)
+        return computed if titled is not None else _titled(self._gateway, computed, splice.name)
 
     def _error(self, exc: PredictError) -> Any:
         parameters = self._gateway.java.PythonUtils.toScalaMap(exc.parameters)
         return self._java.error(exc.condition, parameters)
 
 
-def _read_argument(gateway: _Gateway, expression: Any) -> CallArgument:
-    explicit = _kind(expression) == "NamedArgumentExpression"
-    inner = expression.value() if explicit else expression
-    kind = _spark_type(inner.dataType())
-    return CallArgument(
-        type=kind,
-        name=str(expression.key()) if explicit else _name(gateway, inner),
-        explicit=explicit,
-        sql=_sql(gateway, inner),
-        constant=bool(inner.foldable()),
-        value=partial(_value, gateway, inner, kind),
-    )
+def _feed(feed: Feed) -> str:
+    """A record for the builder in Java."""
+    argument, field = feed.source
+    cast_to = "" if feed.cast_to is None else feed.cast_to.json()
+    return _FIELD.join((str(argument), "" if field is None else str(field), cast_to))
 
 
-def _spark_type(java: Any) -> T.DataType:
-    field = {"name": "", "type": json.loads(java.json()), "nullable": True, "metadata": {}}
+def _fed_type(given: T.DataType, feed: Feed) -> T.DataType:
+    """The type of what feeds an input, from that of its argument."""
+    if feed.cast_to is not None:
+        return feed.cast_to
+    field = feed.source[1]
+    return given[field].dataType if field is not None and isinstance(given, T.StructType) else given
+
+
+@lru_cache(maxsize=1000)
+def _type_of_json(text: str) -> T.DataType:
+    field = {"name": "", "type": json.loads(text), "nullable": True, "metadata": {}}
     return T.StructType.fromJson({"type": "struct", "fields": [field]})[0].dataType
 
 
-def _name(gateway: _Gateway, expression: Any) -> str | None:
-    """The name that Spark itself would give the column ``SELECT expression``, where it is a plain one."""
-    kind = _kind(expression)
-    if kind in ("Cast", "TempResolvedColumn"):
-        return _name(gateway, expression.child())
-    if kind == "GetStructField":
-        return str(expression.extractFieldName())
-    named = "org.apache.spark.sql.catalyst.expressions.NamedExpression"
-    return str(expression.name()) if is_instance_of(gateway.py4j, expression, named) else None
+def _with_arrays(kind: T.DataType) -> T.DataType:
+    """A type in which a vector of Spark ML, also as a field, is the ARRAY that PREDICT takes it for."""
+    if isinstance(kind, VectorUDT):
+        return T.ArrayType(T.DoubleType())
+    if isinstance(kind, T.StructType):
+        return T.StructType([T.StructField(each.name, _with_arrays(each.dataType), each.nullable) for each in kind])
+    return kind
 
 
 def _sql(gateway: _Gateway, expression: Any) -> str:
-    kind = _kind(expression)
-    if kind == "Literal":
-        return str(expression.sql())
-    if kind == "AttributeReference":
-        qualifier = expression.qualifier()
-        table = f"{qualifier.last()}." if qualifier.nonEmpty() else ""
-        return f"{table}{expression.name()}"
     return str(gateway("catalyst.util.package").toPrettySQL(expression, False))
 
 
 def _value(gateway: _Gateway, expression: Any, kind: T.DataType) -> object:
+    if _kind(expression) == "NamedArgumentExpression":
+        expression = expression.value()
     value = expression.eval(None)
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -481,9 +471,7 @@ def _value(gateway: _Gateway, expression: Any, kind: T.DataType) -> object:
 
 def _members(gateway: _Gateway, expression: Any) -> object:
     """A constant STRUCT or MAP as a dict of what JSON has; times are text, decimals floats."""
-    text = gateway("org.apache.spark.sql.types.DataTypes").StringType
-    name = gateway("catalyst.expressions.Literal").create("value", text)
-    row = gateway("catalyst.expressions.CreateNamedStruct")(gateway.seq([name, expression]))
+    row = gateway("catalyst.expressions.CreateNamedStruct")(gateway.seq([_text(gateway, "value"), expression]))
     convert = gateway("catalyst.CatalystTypeConverters").createToScalaConverter(row.dataType())
     # map() has no type of keys, and is an empty list in JSON.
     return json.loads(convert.apply(row.eval(None)).json())["value"] or {}
@@ -500,32 +488,243 @@ class _Other:
         return f"{self.text} ({self.type.simpleString().upper()})"
 
 
-def obstacle(frame: DataFrame) -> str | None:
-    """What keeps the computation of ``frame`` from being spliced into a query: the first step of its plan that
-    is more than a projection, or None."""
+def obstacle(frame: DataFrame, inputs: DataFrame) -> str | None:
+    """What keeps the computation of ``frame`` from ``inputs`` from being spliced into a query, or None.
+
+    Only projections of ``inputs`` can be, whose expressions have a value that depends on the row alone.
+    """
+    gateway = _Gateway.of(frame.sparkSession)
     plan = frame._jdf.queryExecution().analyzed()
     while plan.children().nonEmpty():
-        if _kind(plan) not in ("Project", "SubqueryAlias", "View"):
-            return str(plan.simpleStringWithNodeId())
+        if _kind(plan) == "Project":
+            for each in _items(plan.projectList()):
+                found = _beyond_the_row(gateway, each)
+                if found is not None:
+                    return found
+        elif _kind(plan) not in _TRANSPARENT:
+            return _step(plan)
         plan = plan.children().head()
+    given = inputs._jdf.queryExecution().analyzed()
+    return None if plan.outputSet().equals(given.outputSet()) else _step(plan)
+
+
+def _step(plan: Any) -> str:
+    """What a node of a plan does, without the numbers that Spark gives to columns."""
+    return re.sub(r"#\d+L?", "", str(plan.simpleString(_MOST_FIELDS))).strip()
+
+
+def _beyond_the_row(gateway: _Gateway, expression: Any) -> str | None:
+    """What in an expression needs more than its row and the JVM, or gives another value each time."""
+    patterns = gateway("catalyst.trees.TreePattern")
+    if expression.containsPattern(patterns.PLAN_EXPRESSION()):
+        return f"a subquery, {_sql(gateway, expression)}"
+    if expression.containsPattern(patterns.PYTHON_UDF()):
+        return f"a Python function, {_sql(gateway, expression)}"
+    while not expression.deterministic():
+        changing = [each for each in _items(expression.children()) if not each.deterministic()]
+        if not changing and not _is_of_spark_ml(expression):
+            return f"a value that changes each time, {_sql(gateway, expression)}"
+        if not changing:
+            return None
+        found = [_beyond_the_row(gateway, each) for each in changing]
+        return next((each for each in found if each is not None), None)
     return None
 
 
-def _inline(gateway: _Gateway, frame: DataFrame, inputs: Sequence[Any]) -> Any:
-    """The one column of ``frame`` as an expression over ``inputs``, which stand for the columns it starts from."""
-    merge = gateway("catalyst.optimizer.CollapseProject").buildCleanedProjectList
-    alias = gateway("catalyst.expressions.Alias")
-    plan, columns = frame._jdf.queryExecution().analyzed(), None
+def _is_of_spark_ml(expression: Any) -> bool:
+    if _kind(expression) != "ScalaUDF":
+        return False
+    return str(expression.function().getClass().getName()).startswith("org.apache.spark.ml.")
+
+
+def collapsed(frame: DataFrame, guards: DataFrame) -> DataFrame:
+    """``frame`` and, beside its columns, those of ``guards``, in as few projections as compute nothing twice.
+
+    Both are projections of one data frame without rows; ``obstacle`` has found nothing in ``frame``.
+    """
+    gateway = _Gateway.of(frame.sparkSession)
+    project = gateway("catalyst.plans.logical.Project")
+    levels, plan = _levels(frame)
+    own = _items(plan.output())
+    for level in reversed(levels):
+        kept = {each.exprId().id() for each in level}
+        passed = [each for each in own if each.exprId().id() not in kept]
+        plan = project(gateway.seq([_deterministic(gateway, each) for each in level] + passed), plan)
+    ours = frame._jdf.queryExecution().analyzed().output()
+    conditions = guards._jdf.queryExecution().analyzed().projectList()
+    plan = project(gateway.seq(_items(ours) + _items(conditions)), plan)
+    for rule in ("ColumnPruning", "CollapseProject"):
+        plan = gateway(f"catalyst.optimizer.{rule}").apply(plan)
+    rows = gateway("org.apache.spark.sql.classic.Dataset").ofRows(frame.sparkSession._jsparkSession, plan)
+    return DataFrame(rows, frame.sparkSession)
+
+
+def _levels(frame: DataFrame) -> tuple[list[list[Any]], Any]:
+    """The columns of each projection, the last one first, and the plan that they start from."""
+    levels, plan = [], frame._jdf.queryExecution().analyzed()
     while plan.children().nonEmpty():
         if _kind(plan) == "Project":
-            columns = plan.projectList() if columns is None else merge(columns, plan.projectList())
+            levels.append(_items(plan.projectList()))
         plan = plan.children().head()
+    return levels, plan
+
+
+def _inline(gateway: _Gateway, builder: Any, frame: DataFrame, inputs: Any) -> Any:
+    """The first column of ``frame`` as an expression over ``inputs``, which stand for the columns it starts from.
+
+    A column after it is a condition on the inputs: where the second is not true, the expression is NULL. A third says
+    for which of those rows it is tried all the same, and NULL only where it fails.
+
+    What a lower projection computes is bound to a variable, since what is above it uses it more than once.
+    """
+    (columns, *lower), leaf = _levels(frame)
+    parts, variables = columns, []
+    for level in lower:
+        aliases = [each for each in level if _kind(each) == "Alias"]
+        computed = [each for each in aliases if each.child().children().nonEmpty()]
+        names = [each for each in aliases if each.child().children().isEmpty()]
+        if computed:
+            shared = _struct(gateway, [each.child() for each in computed])
+            variables.append(_variable(gateway, shared.dataType()))
+            names += [_alias(gateway, _field(gateway, variables[-1], at), each) for at, each in enumerate(computed)]
+            parts = [*_substituted(gateway, parts, gateway.seq(names)), _alias(gateway, shared, computed[0])]
+        else:
+            parts = _substituted(gateway, parts, gateway.seq(names))
+    if leaf.output().size() > inputs.size() or any(
+        isinstance(each, (VectorUDT, T.ArrayType)) for each in _leaf_types(leaf)
+    ):
+        stand_ins = gateway.seq(_stand_ins(gateway, _items(leaf.output()), _items(inputs)))
+    else:
+        stand_ins = builder.aliased(leaf.output(), inputs)
+    parts = _substituted(gateway, parts, stand_ins)
+    found, *others = (_deterministic(gateway, each.child() if _kind(each) == "Alias" else each) for each in parts)
+    conditions, definitions = others[: len(columns) - 1], others[len(columns) - 1 :]
+    for variable, each in zip(variables, definitions, strict=True):
+        found = _let(gateway, variable, each, found)
+    return _guarded(gateway, found, conditions)
+
+
+def _leaf_types(leaf: Any) -> list[T.DataType]:
+    kind = _type_of_json(leaf.schema().json())
+    return [each.dataType for each in kind] if isinstance(kind, T.StructType) else []
+
+
+def _struct(gateway: _Gateway, values: Sequence[Any]) -> Any:
+    fields = [part for at, each in enumerate(values) for part in (_text(gateway, f"c{at}"), each)]
+    return gateway("catalyst.expressions.CreateNamedStruct")(gateway.seq(fields))
+
+
+def _field(gateway: _Gateway, struct: Any, at: int) -> Any:
+    return gateway("catalyst.expressions.GetStructField")(struct, at, gateway.option())
+
+
+def _substituted(gateway: _Gateway, columns: Sequence[Any], aliases: Any) -> list[Any]:
+    """The columns with the expressions of ``aliases``, a Scala Seq, in place of their names."""
+    merge = gateway("catalyst.optimizer.CollapseProject").buildCleanedProjectList
+    return _items(merge(gateway.seq(columns), aliases))
+
+
+def _alias(gateway: _Gateway, expression: Any, column: Any) -> Any:
+    """The expression under name and id of a column."""
     nothing = gateway.seq([])
-    stand_ins = [
-        alias(each, leaf.name(), leaf.exprId(), nothing, gateway.option(), nothing)
-        for leaf, each in zip(_items(plan.output()), inputs, strict=True)
-    ]
-    return _deterministic(gateway, merge(columns, gateway.seq(stand_ins)).head().child())
+    return gateway("catalyst.expressions.Alias")(
+        expression, column.name(), column.exprId(), nothing, gateway.option(), nothing
+    )
+
+
+def _stand_ins(gateway: _Gateway, leaves: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    """What the call gives for each column that a data frame starts from.
+
+    A vector may be given as an ARRAY. After the inputs, there is a column for each vector among them that says whether
+    it is there with all its elements.
+    """
+    columns = list(zip(leaves, inputs, strict=False))
+    vectors = [given for leaf, given in columns if _is_vector(leaf)]
+    found = [_alias(gateway, _shaped(gateway, given, as_vector=_is_vector(leaf)), leaf) for leaf, given in columns]
+    whole = zip(leaves[len(inputs) :], vectors, strict=True)
+    return found + [_alias(gateway, _is_whole(gateway, given), leaf) for leaf, given in whole]
+
+
+def _is_vector(expression: Any) -> bool:
+    return _kind(expression.dataType()) == "VectorUDT"
+
+
+def _shaped(gateway: _Gateway, given: Any, *, as_vector: bool) -> Any:
+    """An ARRAY as a vector, or a vector as an ARRAY, where it is not what is wanted."""
+    if _is_vector(given) == as_vector:
+        return given
+    registry = getattr(gateway("catalyst.analysis.FunctionRegistry$"), "MODULE$").internal()
+    known = registry.listFunction().head()
+    name, others = ("array_to_vector", []) if as_vector else ("vector_to_array", [_text(gateway, "float64")])
+    identifier = gateway("catalyst.FunctionIdentifier")(name, known.database(), known.catalog())
+    return registry.lookupFunction(identifier, gateway.seq([given, *others]))
+
+
+def _text(gateway: _Gateway, value: str) -> Any:
+    return gateway("catalyst.expressions.Literal").create(
+        value, gateway("org.apache.spark.sql.types.DataTypes").StringType
+    )
+
+
+def _is_whole(gateway: _Gateway, given: Any) -> Any:
+    """Whether a vector, or an ARRAY in place of one, is not NULL, and has no NULL."""
+    there = gateway("catalyst.expressions.IsNotNull")(given)
+    if _is_vector(given) or not given.dataType().containsNull():
+        return there
+    null = gateway("catalyst.expressions.IsNull")
+    element = _variable(gateway, given.dataType().elementType())
+    with_null = gateway("catalyst.expressions.ArrayExists")(given, _lambda(gateway, element, null(element)), False)
+    return gateway("catalyst.expressions.And")(there, gateway("catalyst.expressions.Not")(with_null))
+
+
+def _variable(gateway: _Gateway, kind: Any) -> Any:
+    """A new variable of a lambda: one that another call in the query has would be overwritten by it."""
+    new_id = gateway("catalyst.expressions.NamedExpression").newExprId()
+    holder = gateway("java.util.concurrent.atomic.AtomicReference")()
+    return gateway("catalyst.expressions.NamedLambdaVariable")("shared", kind, True, new_id, holder)
+
+
+def _lambda(gateway: _Gateway, variable: Any, body: Any) -> Any:
+    return gateway("catalyst.expressions.LambdaFunction")(body, gateway.seq([variable]), False)
+
+
+def _let(gateway: _Gateway, variable: Any, value: Any, body: Any) -> Any:
+    """``body`` with the variable bound to a value that is computed once: ``transform(array(value), x -> body)[0]``.
+
+    Spark shares common parts of expressions by itself only where no condition keeps them from being computed.
+    """
+    # Whether a body may be NULL is said, not asked for: each let in it would double the time that the answer takes.
+    body = gateway("catalyst.expressions.KnownNullable")(body)
+    array = gateway("catalyst.expressions.CreateArray")(gateway.seq([value]))
+    bodies = gateway("catalyst.expressions.ArrayTransform")(array, _lambda(gateway, variable, body))
+    first = gateway("catalyst.expressions.Literal")(0, gateway("org.apache.spark.sql.types.DataTypes").IntegerType)
+    return gateway("catalyst.expressions.GetArrayItem")(bodies, first, False)
+
+
+def _guarded(gateway: _Gateway, expression: Any, conditions: Sequence[Any]) -> Any:
+    """The expression where the first condition is true; where the second is, what it gives, or NULL if it fails.
+
+    Two conditionals, neither with an alternative of its own: of what two alternatives have in common, Spark would
+    compute a part before it, outside the attempt.
+    """
+    attempts = [expression, gateway("catalyst.expressions.TryEval")(expression)]
+    null = gateway("catalyst.expressions.Literal")(None, expression.dataType())
+    branch = gateway("catalyst.expressions.If")
+    found = [branch(each, attempt, null) for each, attempt in zip(conditions, attempts, strict=False)]
+    if len(found) > 1:
+        return gateway("catalyst.expressions.Coalesce")(gateway.seq(found))
+    return found[0] if found else expression
+
+
+def _titled_part(inputs: Sequence[T.DataType], frame: DataFrame) -> int | None:
+    """The place of the input that gets the title instead of the result, or None.
+
+    A title costs a conversion of what is under it, which is dear for a STRUCT or an ARRAY and cheap for a number.
+    """
+    if isinstance(frame.schema[0].dataType, T.AtomicType):
+        return None
+    cheap = [at for at, each in enumerate(inputs) if isinstance(each, T.NumericType)]
+    return cheap[0] if cheap else None
 
 
 def _titled(gateway: _Gateway, expression: Any, title: str) -> Any:

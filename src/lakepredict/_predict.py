@@ -6,7 +6,7 @@ Runs on the driver while a query is analysed, once per PREDICT call in it.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,35 @@ from lakepredict._cache import Cache
 from lakepredict._call import Call, CallArgument, Feed, Splice
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._sql import sql_type
+from lakepredict._worker.compiled import PackedTrees
 from lakepredict._worker.packed_model import PackedModel
-from lakepredict.engines import linear, pandas, sparkml
+from lakepredict.engines import linear, sparkml, workers
 from lakepredict.engines._files import fetched
 from lakepredict.engines._sklearn_linear import LinearForm, NotLinearError
-from lakepredict.engines.base import Request
+from lakepredict.engines._trees import NotCompiledError
+from lakepredict.engines.base import PythonFunction, Request
 from lakepredict.errors import ArgumentInvalidError, ArgumentNotConstantError, ModelUnsupportedError
-
-Target = UserDefinedFunction | DataFrame
 
 _log = logging.getLogger(__name__)
 _FEATURES_FROM = 2
 """Arguments before this position are the model and the version."""
 
 _PARAMS = "params"
+
+_FORCED = "spark.lakepredict.engine asks for it"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an engine made of a request.
+
+    Attributes:
+        target: a Python UDF, or the data frame whose computation becomes part of the query.
+        title: how EXPLAIN shows it.
+    """
+
+    target: UserDefinedFunction | DataFrame
+    title: str
 
 
 class Binder:
@@ -47,9 +62,10 @@ class Binder:
 
     def __init__(self, spark: SparkSession, kept: int) -> None:
         self._spark = spark
-        self._targets: Cache[Target] = Cache(kept)
+        self._made: Cache[Made] = Cache(kept)
         self._shipped: Cache[Broadcast[PackedModel]] = Cache(kept)
-        self._labels: Cache[pandas.Labels] = Cache(kept)
+        self._trees: Cache[Broadcast[PackedTrees] | str] = Cache(kept)
+        self._labels: Cache[workers.Labels] = Cache(kept)
         self._forms: Cache[LinearForm | str] = Cache(kept)
 
     def build(self, function: str, call: Call) -> Splice:
@@ -71,30 +87,59 @@ class Binder:
             on_null=call.settings.on_null,
             params=_read_params(reference, model, params),
             engine=call.settings.engine,
+            compiled=call.settings.compiled,
         )
-        target = self._targets.get(request.key, lambda: self._make(request))
+        made = self._made.get(request.key, lambda: self._make(request))
         feeds = tuple(Feed(bound.source, bound.cast_to) for bound in binding.inputs)
-        return Splice(target, feeds, request.name, request.lenient)
+        return Splice(made.target, feeds, made.title, request.lenient)
 
-    def _make(self, request: Request) -> Target:
+    def _make(self, request: Request) -> Made:
         if sparkml.supports(request.model.flavors):
-            if request.engine == "pandas":
+            if request.engine in ("arrow", "pandas"):
                 raise _not_by_this_engine(request, "Spark ML models are part of the query always")
-            return sparkml.build(self._spark, request)
-        if request.engine != "pandas":
+            return Made(sparkml.build(self._spark, request), f"{request.name} native[a model of Spark ML]")
+        why = _FORCED
+        if request.engine in ("auto", "native"):
             try:
-                return linear.build(self._spark, request, self._linear_form(request))
+                form = self._linear_form(request)
+                return Made(linear.build(self._spark, request, form), f"{request.name} native[a linear model]")
             except NotLinearError as exc:
                 if request.engine == "native":
                     raise _not_by_this_engine(request, str(exc)) from exc
-                _log.info("%s runs in Python workers: %s", request.label, exc)
-        context = self._spark.sparkContext
+                why = str(exc)
+        return Made(_jvm.new_udf(self._in_workers(request, why)), request.name)
+
+    def _in_workers(self, request: Request, why: str) -> PythonFunction:
+        """The function for Python workers, which is to be there because of ``why``."""
+        unfit = _FORCED if request.engine == "pandas" else workers.obstacle(request)
+        if request.engine == "arrow" and unfit is not None:
+            raise _not_by_this_engine(request, unfit)
+        engine, why = ("arrow", why) if unfit is None else ("pandas", unfit)
+        trees = None
+        if unfit is None and request.compiled:
+            found = self._trees.get((request.key, "trees"), lambda: self._compile(request))
+            if isinstance(found, str):
+                why = f"not compiled: {found}"
+            else:
+                engine, why, trees = "trees", "spark.lakepredict.trees asks for it", found
+        _log.info("%s is scored by the engine %s: %s", request.label, engine, why)
         shipped = self._shipped.get(request.model.identity, lambda: self._ship(request))
         labels = None
         if request.probabilities:
-            read = partial(pandas.read_labels, context, request, shipped)
+            read = partial(workers.read_labels, self._spark.sparkContext, request, shipped, native=unfit is None)
             labels = self._labels.get(request.model.identity, read)
-        return _jvm.new_udf(pandas.build(request, shipped, labels))
+        function = workers.build(request, shipped, labels, native=unfit is None, trees=trees)
+        return PythonFunction(function, f"{engine}[{why}]", workers.result_type(request, labels))
+
+    def _compile(self, request: Request) -> Broadcast[PackedTrees] | str:
+        """The compiled trees of a model, or why there are none; its files, now that they are here, are shipped, too."""
+        with fetched(request.reference, request.model) as files:
+            self._shipped.get(request.model.identity, lambda: self._ship(request, files))
+            try:
+                return workers.ship_trees(self._spark.sparkContext, request, files)
+            except NotCompiledError as exc:
+                _log.warning("%s is not compiled: %s", request.label, exc)
+                return str(exc)
 
     def _linear_form(self, request: Request) -> LinearForm:
         names = tuple(each.name for each in request.inputs)
@@ -116,9 +161,9 @@ class Binder:
 
     def _ship(self, request: Request, files: Path | None = None) -> Broadcast[PackedModel]:
         if files is not None:
-            return pandas.ship(self._spark.sparkContext, request, files)
+            return workers.ship(self._spark.sparkContext, request, files)
         with fetched(request.reference, request.model) as copied:
-            return pandas.ship(self._spark.sparkContext, request, copied)
+            return workers.ship(self._spark.sparkContext, request, copied)
 
 
 def _not_by_this_engine(request: Request, reason: str) -> ModelUnsupportedError:

@@ -126,6 +126,8 @@ class ResolvedModel:
             same registry; a version that was deleted and made again under its number has another one.
         flavors: MLflow's names of the forms in which the model was logged.
         signature: inputs and result as Spark types.
+        loader: the module that loads it as a Python function.
+        own_code: whether it brings Python modules of its own.
     """
 
     name: str
@@ -134,6 +136,8 @@ class ResolvedModel:
     identity: tuple[str, ...]
     flavors: tuple[str, ...]
     signature: _signature.Signature
+    loader: str = ""
+    own_code: bool = False
 
     @property
     def uri(self) -> str:
@@ -180,6 +184,7 @@ def describe(reference: ModelReference, found: ModelVersion, timeout: float = TI
         ModelUnreadableError: its files cannot be read, or not in time.
     """
     model = _read_mlmodel(reference, found, timeout)
+    function = model.flavors.get("python_function", {})
     return ResolvedModel(
         name=found.name,
         version=int(found.version),
@@ -187,6 +192,8 @@ def describe(reference: ModelReference, found: ModelVersion, timeout: float = TI
         identity=_identity(found),
         flavors=tuple(sorted(model.flavors)),
         signature=_read_signature(reference, model, found.source or ""),
+        loader=str(function.get("loader_module", "")),
+        own_code=bool(function.get("code")),
     )
 
 

@@ -17,8 +17,11 @@ OnNull = Literal["null", "error", "pass"]
 - ``pass``: the model gets it, whatever it does with it.
 """
 
-ENGINES = ("auto", "native", "pandas")
+ENGINES = ("auto", "native", "arrow", "pandas")
 """What ``spark.lakepredict.engine`` may be."""
+
+TREES = ("library", "compiled")
+"""What ``spark.lakepredict.trees`` may be."""
 
 _ON_NULL: dict[str, OnNull] = {"null": "null", "error": "error", "pass": "pass"}
 
@@ -31,13 +34,16 @@ class Settings:
         on_null: ``spark.lakepredict.onNull``.
         registry_timeout: ``spark.lakepredict.registryTimeout``, for how many seconds an answer of the model registry
             is awaited.
-        engine: ``spark.lakepredict.engine``: ``native`` for expressions in the plan, ``pandas`` for Python workers,
-            ``auto`` for the first of them that can.
+        compiled: whether ``spark.lakepredict.trees`` is ``compiled``, not ``library``: code that is compiled for them
+            scores tree ensembles.
+        engine: ``spark.lakepredict.engine``: ``native`` for expressions in the plan, ``arrow`` for the model's own
+            library in Python workers, ``pandas`` for MLflow's loader in them, ``auto`` for the first that can.
     """
 
     on_null: OnNull = "null"
     registry_timeout: float = 30.0
     engine: str = "auto"
+    compiled: bool = False
 
     @classmethod
     def read(cls, get: Callable[[str, str], str]) -> Settings:
@@ -67,8 +73,13 @@ class Settings:
         if engine not in ENGINES:
             raise SettingInvalidError(
                 setting="spark.lakepredict.engine",
-                expected="auto, native or pandas",
+                expected="auto, native, arrow or pandas",
                 got=repr(engine),
                 example="auto",
             )
-        return cls(_ON_NULL[on_null.strip().lower()], float(seconds.group(1)), engine)
+        trees = get("spark.lakepredict.trees", "library").strip().lower()
+        if trees not in TREES:
+            raise SettingInvalidError(
+                setting="spark.lakepredict.trees", expected="library or compiled", got=repr(trees), example="library"
+            )
+        return cls(_ON_NULL[on_null.strip().lower()], float(seconds.group(1)), engine, trees == "compiled")

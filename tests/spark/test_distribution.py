@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import tempfile
 from collections import Counter
@@ -12,7 +14,8 @@ import mlflow
 import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 EVENTS = Path(tempfile.gettempdir(), "counting")
 
@@ -69,7 +72,8 @@ def test_model_sees_each_row_once(spark: SparkSession, events: Path) -> None:
     assert sum(count for _, count in told(events, "call")) == 100
 
 
-SCORED = "SELECT id, PREDICT('counting', 1, double(id)) AS p FROM range(100)"
+CALL = "PREDICT('counting', 1, double(id))"
+SCORED = f"SELECT id, {CALL} AS p FROM range(100)"
 
 
 @pytest.mark.parametrize(
@@ -81,13 +85,59 @@ SCORED = "SELECT id, PREDICT('counting', 1, double(id)) AS p FROM range(100)"
         f"WITH scored AS ({SCORED}) SELECT max(p) FROM scored WHERE p > 10 GROUP BY id % 3 HAVING max(p) > 20",
         f"SELECT a.p FROM ({SCORED}) a JOIN range(100) b ON a.id = b.id WHERE a.p > b.id - 1",
         f"SELECT id, p FROM ({SCORED}) ORDER BY p LIMIT 5",
+        f"SELECT id, p FROM ({SCORED}) ORDER BY p",
+        f"SELECT *, rank() OVER (ORDER BY p) FROM ({SCORED}) WHERE p > 10 ORDER BY p DESC, id",
+        f"{SCORED} WHERE {CALL} > 10",
+        f"{SCORED} WHERE {CALL} > 10 ORDER BY p",
+        f"{SCORED} WHERE {CALL} > 10 ORDER BY {CALL} DESC",
+        f"SELECT id % 7, {CALL}, {CALL} + 1 FROM range(100) WHERE {CALL} > 10 AND id IS NOT NULL AND {CALL} < 90",
+        f"SELECT {CALL} AS p, count(*) FROM range(100) WHERE {CALL} > 10 GROUP BY {CALL} HAVING {CALL} < 90",
+        f"SELECT a.p FROM ({SCORED} WHERE {CALL} > 10) a JOIN range(100) b ON a.id = b.id + 1 WHERE a.p > 20",
+        f"SELECT sum(p) FILTER (WHERE p > 10) FROM ({SCORED}) WHERE p < 90",
     ],
 )
-def test_a_filter_over_a_prediction_computes_it_once(spark: SparkSession, events: Path, query: str) -> None:
-    """A prediction in a subquery is computed once for each row, however often the query around it uses it."""
-    spark.sql(query).collect()
+def test_a_row_is_scored_once(spark: SparkSession, events: Path, query: str) -> None:
+    """A model sees each row once, however often the query uses its prediction."""
+    found = spark.sql(query)
+    assert explained(found).count("ArrowEvalPython") == 1
+    rows = sorted(found.collect())
 
     assert sum(count for _, count in told(events, "call")) == 100
+    computed = spark.sql(query.replace(CALL, "(double(id) * 2)")).collect()
+    assert [list(row) for row in rows] == sorted([list(row) for row in computed])
+
+
+def explained(found: DataFrame) -> str:
+    """The physical plan that is run."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        found.explain()
+    return text.getvalue()
+
+
+def test_two_models_in_one_query(spark: SparkSession, events: Path) -> None:
+    """Of two calls, each is computed once, also where a filter needs one of them alone."""
+    other = "PREDICT('counting', 1, double(id + 1))"
+    rows = spark.sql(f"SELECT {CALL} AS p, {other} AS q FROM range(100) WHERE {CALL} > 99 ORDER BY q").collect()
+
+    assert [(row.p, row.q) for row in rows] == [(2.0 * each, 2.0 * each + 2) for each in range(50, 100)]
+    assert sum(count for _, count in told(events, "call")) == 100 + 50
+
+
+def test_a_session_of_its_own(spark: SparkSession, events: Path) -> None:
+    """A session that is made later scores each row once as well, and other Python functions are left alone."""
+    session = spark.newSession()
+    session.sql(f"SELECT {CALL} AS p FROM range(100) WHERE {CALL} > 10").collect()
+    assert sum(count for _, count in told(events, "call")) == 100
+
+    @F.udf("double")
+    def doubled(x: float) -> float:
+        return x * 2
+
+    session.udf.register("doubled", doubled)
+    plain = session.sql("SELECT doubled(double(id)) AS p FROM range(100) WHERE doubled(double(id)) > 10 ORDER BY p")
+    assert [row.p for row in plain.collect()] == [2.0 * each for each in range(6, 100)]
+    assert "RebalancePartitions" not in explained(plain)
 
 
 def test_model_never_sees_an_empty_partition(spark: SparkSession, events: Path) -> None:

@@ -171,7 +171,7 @@ def test_model_that_cannot_be_read(spark: SparkSession, rows: str) -> None:
     query = f"SELECT id, PREDICT('linear_sparse', 1, *) AS p FROM {rows}"
     found = [row.p for row in sorted(spark.sql(query).collect(), key=lambda row: row.id)]
 
-    assert "pandas(" in explained(spark, query)
+    assert "arrow[the driver cannot read it" in explained(spark, query)
     assert found == model.predict(X).tolist()
 
 
@@ -187,13 +187,15 @@ def test_engine_that_is_asked_for(session: SparkSession, rows: str) -> None:
             pip_requirements=["scikit-learn"],
             serialization_format="cloudpickle",
         )
-    session.conf.set("spark.lakepredict.engine", "pandas")
 
-    assert "pandas(" in explained(session, f"SELECT PREDICT('linear_plain', 1, *) FROM {GAPS}")
+    for engine in ("arrow", "pandas"):
+        session.conf.set("spark.lakepredict.engine", engine)
+        plan = explained(session, f"SELECT PREDICT('linear_plain', 1, *) AS p FROM {GAPS}")
+        assert f"{engine}[spark.lakepredict.engine asks for it](" in plan
     session.conf.set("spark.lakepredict.engine", "native")
     with pytest.raises(AnalysisException, match="its file names no linear model") as raised:
         session.sql(f"SELECT PREDICT('no_linear', 1, *) FROM {GAPS}")
     assert raised.value.getCondition() == "PREDICT_MODEL_UNSUPPORTED"
     session.conf.set("spark.lakepredict.engine", "fast")
-    with pytest.raises(AnalysisException, match="auto, native or pandas"):
+    with pytest.raises(AnalysisException, match="auto, native, arrow or pandas"):
         session.sql(f"SELECT PREDICT('linear_plain', 1, *) FROM {GAPS}")

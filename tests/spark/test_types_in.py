@@ -203,7 +203,7 @@ def test_allowed(spark: SparkSession, every_type: str, capsys: pytest.CaptureFix
     spark.sql(f"SELECT {', '.join(calls)} FROM {every_type}").explain("extended")
     spark.conf.unset("spark.sql.debug.maxToStringFields")
     analysed = capsys.readouterr().out.split("== Analyzed Logical Plan ==")[1].split("== Optimized")[0]
-    call = re.compile(r"predict\[types_echo v1\]\(pandas\((cast\()?(\w+)#\d+.*?\)#\d+\) AS (\w+?)__(\w+)#")
+    call = re.compile(r"predict\[types_echo v1\]\(pandas\[.*?\]\((cast\()?(\w+)#\d+.*?\)#\d+\) AS (\w+?)__(\w+)#")
     found = {(column, name): "cast" if cast else "as is" for cast, _, column, name in call.findall(analysed)}
 
     assert found == allowed

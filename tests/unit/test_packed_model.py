@@ -78,7 +78,7 @@ def test_packed_model(packed: PackedModel, scratch: Path, loads: list[str]) -> N
     """A packed model survives its journey to a worker and loads once, when it predicts for the first time."""
     arrived = shipped(packed)
     loads_before = list(loads)
-    found = [arrived.predict(pd.DataFrame({"x": [x]}))[0] for x in (1.0, 2.0, 3.0)]
+    found = [arrived.load().predict(pd.DataFrame({"x": [x]}))[0] for x in (1.0, 2.0, 3.0)]
     expected = pytest.approx([3.0, 5.0, 7.0])
 
     assert expected == found
@@ -103,8 +103,8 @@ def test_unpacked_once(packed: PackedModel, scratch: Path, loads: list[str]) -> 
     first, second = shipped(packed), PackedModel(b"", packed.digest, LABEL)
     expected = pytest.approx([3.0])
 
-    assert expected == first.predict(data)
-    assert expected == second.predict(data)
+    assert expected == first.load().predict(data)
+    assert expected == second.load().predict(data)
     assert [str(scratch / "lakepredict-model-d1235")] * 2 == loads
     assert [scratch / "lakepredict-model-d1235"] == list(scratch.iterdir())
 
@@ -123,7 +123,7 @@ def test_unpacked_by_two_at_once(packed: PackedModel, scratch: Path, monkeypatch
     monkeypatch.setattr(packed_model.tempfile, "mkdtemp", make_late)
     expected = pytest.approx([3.0])
 
-    assert expected == second.predict(pd.DataFrame({"x": [1.0]}))
+    assert expected == second.load().predict(pd.DataFrame({"x": [1.0]}))
     assert [scratch / "lakepredict-model-d1235"] == list(scratch.iterdir())
 
 
@@ -131,8 +131,8 @@ def test_two_models(packed: PackedModel, archive: mmap.mmap, scratch: Path, load
     """Models of other content have directories of their own."""
     data = pd.DataFrame({"x": [1.0]})
     other = PackedModel(archive, "other", LABEL)
-    packed.predict(data)
-    other.predict(data)
+    packed.load().predict(data)
+    other.load().predict(data)
 
     assert {"lakepredict-model-d1235", "lakepredict-model-other"} == {path.name for path in scratch.iterdir()}
 
@@ -142,7 +142,7 @@ def test_removed_with_the_last_model(packed: PackedModel, scratch: Path) -> None
     data = pd.DataFrame({"x": [1.0]})
     models = [shipped(packed), shipped(packed)]
     for model in models:
-        model.predict(data)
+        model.load().predict(data)
     del model, models[0]
     gc.collect()
 
@@ -156,7 +156,7 @@ def test_no_schema_enforcement(packed: PackedModel, scratch: Path) -> None:
     """MLflow, which would refuse a boolean here, does not check a batch against the signature again."""
     expected = pytest.approx([3.0])
 
-    assert expected == packed.predict(pd.DataFrame({"x": [True]}))
+    assert expected == packed.load().predict(pd.DataFrame({"x": [True]}))
 
 
 def test_archive_that_leaves_its_directory(scratch: Path) -> None:
@@ -166,7 +166,7 @@ def test_archive_that_leaves_its_directory(scratch: Path) -> None:
         tar.addfile(tarfile.TarInfo("../outside"))
 
     with pytest.raises(tarfile.OutsideDestinationError):
-        PackedModel(written.getvalue(), "d1235", LABEL).predict(None)
+        PackedModel(written.getvalue(), "d1235", LABEL).load()
 
     assert not (scratch / "outside").exists()
 
@@ -204,7 +204,7 @@ def test_modules_of_one_name(tmp_path: Path, lazy: bool) -> None:
     """Two models with modules of the same name each have their own, whichever was loaded or called first."""
     saved = [save(tmp_path / str(constant), constant, lazy=lazy) for constant in (1, 2)]
     path = list(sys.path)
-    models = [packed_model._LoadedModel(str(each)) for each in saved]
+    models = [packed_model.MlflowModel(str(each)) for each in saved]
 
     assert [model.predict([0.0], None) for model in models * 2] == [[1], [2], [1], [2]]
     assert "constants" not in sys.modules
@@ -216,7 +216,7 @@ def test_module_that_the_program_has_too(tmp_path: Path, monkeypatch: pytest.Mon
     other = type(sys)("constants")
     saved = save(tmp_path / "model", 7, lazy=True)
     monkeypatch.setitem(sys.modules, "constants", other)
-    model = packed_model._LoadedModel(str(saved))
+    model = packed_model.MlflowModel(str(saved))
 
     assert model.predict([0.0], None) == [7]
     assert sys.modules["constants"] is other
@@ -281,7 +281,7 @@ for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"
     del sys.modules[name]
 sys.meta_path.insert(0, Missing())
 try:
-    packed_model._LoadedModel(str(folder / "m"))
+    packed_model.MlflowModel(str(folder / "m"))
 except Exception as exc:
     print(packed_model._hint(exc, str(folder / "m")))
 """
@@ -297,6 +297,6 @@ def test_damaged_model(scratch: Path, golden: Callable[[str, str], None]) -> Non
         pass
 
     with pytest.raises(ModelUnloadableError, match="sales") as raised:
-        PackedModel(written.getvalue(), "empty", LABEL).predict(None)
+        PackedModel(written.getvalue(), "empty", LABEL).load()
 
     golden("errors/predict_model_unloadable.txt", str(raised.value).replace(str(scratch), "<folder>"))

@@ -226,6 +226,7 @@ def test_resolved_model(registry):
         identity=model.identity,
         flavors=("python_function", "sklearn"),
         signature=Signature((Input("size", T.DoubleType()), Input("week", T.LongType())), T.DoubleType()),
+        loader="mlflow.sklearn",
     )
     uri = "models:/sales/2"
 

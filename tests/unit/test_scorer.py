@@ -38,6 +38,16 @@ class StandIn:
     label: str = LABEL
     seen: list[Any] = field(default_factory=list)
     notes: dict[Any, Any] = field(default_factory=dict)
+    categorical: bool = False
+    matrix: bool = False
+
+    def load(self, names: Any = None) -> StandIn:
+        """Itself, loaded."""
+        return self
+
+    def takes_matrix(self, kinds: Any) -> bool:
+        """Whether it was made to take one."""
+        return self.matrix
 
     def predict(self, data: Any, params: Any = None) -> Any:
         """The answer."""
@@ -340,13 +350,15 @@ def test_model_that_fails_without_missing_values_too() -> None:
 def test_model_that_cannot_be_loaded() -> None:
     """A model that cannot be loaded is an error, also where each row of a batch has a missing value."""
 
-    def unloadable(data: Any) -> Any:
-        """What a packed model does that cannot be loaded."""
-        raise ModelUnloadableError(model=LABEL, reason="no such file", hint="look for it")
+    class Unloadable(StandIn):
+        """A packed model that cannot be loaded."""
+
+        def load(self, names: Any = None) -> StandIn:
+            raise ModelUnloadableError(model=LABEL, reason="no such file", hint="look for it")
 
     for lenient in (False, True):
         with pytest.raises(ModelUnloadableError, match="sales"):
-            scorer(StandIn(unloadable), lenient=lenient)(pa.array([None, None], pa.float64()))
+            scorer(Unloadable(len), lenient=lenient)(pa.array([None, None], pa.float64()))
 
 
 def picky(data: pd.DataFrame) -> Any:

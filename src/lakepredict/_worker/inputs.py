@@ -29,7 +29,42 @@ def to_numpy(column: pa.Array, timezone: str, *, nullable: bool = False) -> Any:
         column = wall_clock(column, timezone)
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
+    if pa.types.is_string(column.type):
+        return _texts(column)
     return column.to_numpy(zero_copy_only=False)
+
+
+def _texts(column: pa.Array) -> Any:
+    """A column of text as Python objects, one for each distinct text; None for NULL."""
+    import numpy as np
+
+    encoded = column.dictionary_encode()
+    # The last one, at -1, is None.
+    distinct = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    return distinct.take(encoded.indices.fill_null(-1).to_numpy())
+
+
+def to_categories(column: pa.Array) -> Any:
+    """A column of text as pandas' categories."""
+    import pandas as pd
+
+    encoded = column.dictionary_encode()
+    categories = pd.Index(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
+    return pd.Categorical.from_codes(encoded.indices.fill_null(-1).to_numpy(), categories)
+
+
+def to_matrix(columns: Sequence[pa.Array]) -> Any:
+    """Columns of numbers side by side, in the type that holds all of them; NULL is NaN, and integers have none.
+
+    The matrix lies in memory column by column, as that of a data frame does.
+    """
+    import numpy as np
+
+    values = [each.to_numpy(zero_copy_only=False) for each in columns]
+    matrix = np.empty((len(values), len(columns[0])), np.result_type(*(each.dtype for each in values)))
+    for row, each in zip(matrix, values, strict=True):
+        row[:] = each
+    return matrix.T
 
 
 def _nullable_type(kind: pa.DataType) -> Any:

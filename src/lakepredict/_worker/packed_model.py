@@ -15,12 +15,15 @@ import sys
 import tarfile
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
+
+from lakepredict._worker.native import NativeModel
 from lakepredict._worker.probabilities import Classifier, classifier
 from lakepredict.errors import ModelUnloadableError
 
@@ -50,7 +53,8 @@ class PackedModel:
 
     def __init__(self, archive: Any, digest: str, label: str) -> None:
         self._archive = archive
-        self._loaded: _LoadedModel | None = None
+        self._path: str | None = None
+        self._loaded: dict[Any, MlflowModel | NativeModel] = {}
         self.digest = digest
         self.label = label
         self.notes: dict[Any, Any] = {}
@@ -58,53 +62,33 @@ class PackedModel:
     def __reduce__(self) -> tuple[Any, ...]:
         return PackedModel, (pickle.PickleBuffer(self._archive), self.digest, self.label)
 
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Score one batch; the first call of a process loads the model.
+    def load(self, names: tuple[str | None, ...] | None = None) -> MlflowModel | NativeModel:
+        """The model, which the first call of a process loads.
 
         Args:
-            data: what the model takes.
-            params: inference parameters, or None for the defaults of the signature.
+            names: the names of its inputs, to have it without MLflow; or None.
 
         Raises:
             ModelUnloadableError: it cannot be loaded.
         """
-        return self._model().predict(data, params)
-
-    def probabilities(self, data: Any) -> Any:
-        """The probability of each class for one batch, one column for each of :meth:`labels`.
-
-        Raises:
-            ModelUnloadableError: it cannot be loaded.
-            NoProbabilitiesError: it has none.
-        """
-        return self._model().probabilities(data)
-
-    def labels(self) -> Any:
-        """The class labels of a classifier as a NumPy array.
-
-        Raises:
-            ModelUnloadableError: it cannot be loaded.
-            NoProbabilitiesError: it is no classifier that gives probabilities.
-        """
-        return self._model().classifier().labels
-
-    def _model(self) -> _LoadedModel:
-        if self._loaded is None:
+        if names not in self._loaded:
             path = self._unpacked()
             try:
-                self._loaded = _LoadedModel(path)
+                self._loaded[names] = MlflowModel(path) if names is None else NativeModel(path, names)
             except Exception as exc:
                 raise ModelUnloadableError(
                     model=self.label, reason=f"{type(exc).__name__}: {exc}", hint=_hint(exc, path)
                 ) from exc
             self._archive = None
-        return self._loaded
+        return self._loaded[names]
 
     def _unpacked(self) -> str:
         """The model's directory on this machine, which worker processes of one application share.
 
         It is kept for as long as one of them has the model.
         """
+        if self._path is not None:
+            return self._path
         root = _scratch_directory()
         path = os.path.join(root, f"{_DIRECTORY}{self.digest}")
         lock = _lock(path)
@@ -115,6 +99,7 @@ class PackedModel:
             self._unpack(root, path)
             lock = _lock(path)
         weakref.finalize(self, _remove_unused, path, lock)
+        self._path = path
         return path
 
     def _unpack(self, root: str, path: str) -> None:
@@ -194,8 +179,10 @@ def _normalised(package: str) -> str:
     return package.lower().replace("_", "-")
 
 
-class _LoadedModel:
-    """A model of MLflow in this process."""
+class MlflowModel:
+    """A model of any flavor in this process, as MLflow loads it."""
+
+    categorical = False
 
     def __init__(self, path: str) -> None:
         import mlflow.pyfunc
@@ -210,7 +197,17 @@ class _LoadedModel:
         self._model.metadata.signature = ModelSignature(params=params) if params else None
         self._classifier: Classifier | None = None
 
-    def predict(self, data: Any, params: Mapping[str, Any] | None) -> Any:
+    def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
+        """Never: MLflow's models take data frames."""
+        return False
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Score one batch.
+
+        Args:
+            data: what the model takes.
+            params: inference parameters, or None for the defaults of the signature.
+        """
         with self._modules.in_place():
             order = _order_of_time(data) if self._model.loader_module == "mlflow.prophet" else None
             found = self._model.predict(
@@ -219,10 +216,20 @@ class _LoadedModel:
             return found if order is None else found.iloc[order.argsort()]
 
     def probabilities(self, data: Any) -> Any:
+        """The probability of each class for one batch, one column for each of the classifier's labels.
+
+        Raises:
+            NoProbabilitiesError: it is no classifier that gives probabilities.
+        """
         with self._modules.in_place():
             return self.classifier().probabilities(data)
 
     def classifier(self) -> Classifier:
+        """The classifier that the model is.
+
+        Raises:
+            NoProbabilitiesError: it is none.
+        """
         if self._classifier is None:
             with self._modules.in_place():
                 self._classifier = classifier(self._model)

@@ -33,9 +33,6 @@ class Classifier:
 def classifier(model: Any) -> Classifier:
     """The classifier in a ``mlflow.pyfunc.PyFuncModel``.
 
-    Any model with ``predict_proba`` and ``classes_`` (scikit-learn's interface, which XGBoost, LightGBM and
-    CatBoost share) is one, and so are the boosters of XGBoost and LightGBM with a classification objective.
-
     Raises:
         NoProbabilitiesError: it is none.
     """
@@ -45,6 +42,18 @@ def classifier(model: Any) -> Classifier:
     except NotImplementedError:
         what = "a custom model" if flavor.startswith("pyfunc") else f"a model of the flavor {flavor}"
         raise NoProbabilitiesError(f"{what}, which has no classifier of its own") from None
+    return classifier_of(native, flavor)
+
+
+def classifier_of(native: Any, flavor: str) -> Classifier:
+    """The classifier that a library's own model is.
+
+    Any model with ``predict_proba`` and ``classes_`` (scikit-learn's interface, which XGBoost, LightGBM and
+    CatBoost share) is one, and so are the boosters of XGBoost and LightGBM with a classification objective.
+
+    Raises:
+        NoProbabilitiesError: it is none.
+    """
     if hasattr(native, "predict_proba") and hasattr(native, "classes_"):
         return Classifier(label_array(native.classes_), native.predict_proba)
     read = _NATIVE.get(f"{type(native).__module__}.{type(native).__name__}")

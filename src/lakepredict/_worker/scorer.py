@@ -14,7 +14,14 @@ import pyarrow.compute as pc
 
 from lakepredict._settings import OnNull
 from lakepredict._worker.batch import Batch, Feature, scattered
-from lakepredict._worker.inputs import complete, gapless, to_numpy, to_tensor
+from lakepredict._worker.inputs import (
+    complete,
+    gapless,
+    to_categories,
+    to_matrix,
+    to_numpy,
+    to_tensor,
+)
 from lakepredict._worker.missing import Notes, score_around_missing
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.results import to_arrow, to_probabilities
@@ -23,12 +30,23 @@ from lakepredict.errors import InputInvalidError, InputNullError, ModelFailedErr
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lakepredict._worker.compiled import PackedTrees
+    from lakepredict._worker.native import NativeModel
+    from lakepredict._worker.packed_model import MlflowModel
+
 
 class Shipped(Protocol):
     """What carries a packed model to the workers: a ``pyspark.Broadcast``."""
 
     @property
     def value(self) -> PackedModel: ...
+
+
+class ShippedTrees(Protocol):
+    """What carries compiled trees: a ``pyspark.Broadcast``."""
+
+    @property
+    def value(self) -> PackedTrees: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,8 @@ class Scorer:
         shapes: for each output that is a tensor, the size of each dimension of a row.
         output: the name of the single output, or None.
         labels: class labels as keys of ``result``, to give their probabilities instead of predictions.
+        native: whether the model is called without MLflow.
+        trees: the broadcast trees of the model, if they were compiled.
     """
 
     model: Shipped
@@ -58,6 +78,8 @@ class Scorer:
     params: dict[str, Any] | None = None
     shapes: tuple[tuple[int, ...], ...] = ()
     labels: pa.Array | None = field(default=None, compare=False)
+    native: bool = False
+    trees: ShippedTrees | None = None
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
         """Score a batch.
@@ -143,24 +165,36 @@ class Scorer:
         """
         if not len(batch):
             return pa.nulls(0, self.result)
-        data = self._data(batch)
-        model = self.model.value
+        found = None
+        if self.trees is not None:
+            found = self.trees.value.score(to_matrix(batch.columns), probabilities=self.labels is not None)
+        return self._to_arrow(self._ask(batch) if found is None else found, len(batch))
+
+    def _ask(self, batch: Batch) -> Any:
+        """What the model itself gives."""
+        model = self.model.value.load(tuple(each.name for each in self.features) if self.native else None)
+        data = self._data(batch, model)
         try:
-            found = model.predict(data, self.params) if self.labels is None else model.probabilities(data)
-        except (ModelUnloadableError, MemoryError):
+            return model.predict(data, self.params) if self.labels is None else model.probabilities(data)
+        except MemoryError:
             raise
         except Exception as exc:
             raise ModelFailedError(
-                model=model.label, rows=str(len(batch)), reason=f"{type(exc).__name__}: {exc}"
+                model=self.model.value.label, rows=str(len(batch)), reason=f"{type(exc).__name__}: {exc}"
             ) from exc
-        if self.labels is not None:
-            return to_probabilities(found, self.labels, self.result, len(batch), model.label)
-        return to_arrow(found, self.result, len(batch), self.timezone, model.label, self.shapes, self.output)
 
-    def _data(self, batch: Batch) -> Any:
-        """What the model takes: a data frame, a tensor, or tensors by their names."""
+    def _to_arrow(self, found: Any, rows: int) -> pa.Array:
+        label = self.model.value.label
+        if self.labels is not None:
+            return to_probabilities(found, self.labels, self.result, rows, label)
+        return to_arrow(found, self.result, rows, self.timezone, label, self.shapes, self.output)
+
+    def _data(self, batch: Batch, model: MlflowModel | NativeModel) -> Any:
+        """What the model takes: a matrix, a data frame, a tensor, or tensors by their names."""
         if self.features[0].dtype is None:
-            return self._frame(batch)
+            if model.takes_matrix([each.type for each in batch.columns]):
+                return to_matrix(batch.columns)
+            return self._frame(batch, categorical=model.categorical)
         tensors = [self._tensor(*each) for each in zip(self.features, batch.columns, strict=True)]
         if self.features[0].name is not None:
             return {feature.name: tensor for feature, tensor in zip(self.features, tensors, strict=True)}
@@ -170,12 +204,17 @@ class Scorer:
 
         return np.column_stack(tensors)
 
-    def _frame(self, batch: Batch) -> pd.DataFrame:
+    def _frame(self, batch: Batch, *, categorical: bool) -> pd.DataFrame:
         import pandas as pd
 
         names = [position if each.name is None else each.name for position, each in enumerate(self.features)]
         nullable = self.on_null == "pass"
-        columns = [to_numpy(each, self.timezone, nullable=nullable) for each in batch.columns]
+        columns = [
+            to_categories(each)
+            if categorical and pa.types.is_string(each.type)
+            else to_numpy(each, self.timezone, nullable=nullable)
+            for each in batch.columns
+        ]
         return pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
     def _tensor(self, feature: Feature, column: pa.Array) -> Any:

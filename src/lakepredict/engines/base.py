@@ -24,7 +24,8 @@ class Request:
         timezone: the session's time zone.
         on_null: what becomes of a row with a NULL in an input.
         params: inference parameters, or None for the signature's defaults.
-        engine: which engine is asked for: ``auto``, ``native`` or ``pandas``.
+        engine: which engine is asked for: ``auto``, ``native``, ``arrow`` or ``pandas``.
+        compiled: whether a tree ensemble is to be scored by compiled code.
     """
 
     reference: ModelReference
@@ -34,6 +35,7 @@ class Request:
     on_null: OnNull = "null"
     params: Mapping[str, Any] | None = None
     engine: str = "auto"
+    compiled: bool = False
 
     @property
     def lenient(self) -> bool:
@@ -59,7 +61,7 @@ class Request:
     def key(self) -> Hashable:
         """Equal for two requests exactly when one UDF serves both."""
         params = None if self.params is None else repr(sorted(self.params.items()))
-        asked = self.reference.function, self.inputs, self.timezone, self.on_null, self.engine
+        asked = self.reference.function, self.inputs, self.timezone, self.on_null, self.engine, self.compiled
         return self.model.identity, *asked, params
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
-from operator import and_
+from operator import add, and_
 from pathlib import Path
 
 import mlflow.sklearn
@@ -28,6 +28,9 @@ _LARGEST_FILE = 16 * 2**20
 """Files that a linear model does not need."""
 
 _LARGEST = 1.7976931348623157e308
+_TERMS = 32
+"""How many terms are added up in one part. The JVM compiles no method of more than 8,000 bytes of code."""
+
 _WHOLE = (T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 
 
@@ -68,9 +71,9 @@ def build(spark: SparkSession, request: Request, form: LinearForm) -> DataFrame:
     names = [f"c{position}" for position in range(len(request.inputs))]
     fields = [T.StructField(name, each.type) for name, each in zip(names, request.inputs, strict=True)]
     frame = spark.createDataFrame([], T.StructType(fields))
-    scores = [_score(form, position, names) for position in range(len(form.weights))]
+    scores = _scores(request, form, names)
     outputs = _probabilities(form, scores) if request.probabilities else _prediction(form, scores)
-    return frame.select(_guarded(request, form, names, scores, outputs).alias("prediction"))
+    return frame.select(_on_null(request, form, names, outputs).alias("prediction"))
 
 
 def _check(request: Request, form: LinearForm) -> None:
@@ -95,18 +98,38 @@ def _check(request: Request, form: LinearForm) -> None:
         raise NotLinearError(f"it gives {result.simpleString()} for labels of another type")
 
 
-def _score(form: LinearForm, row: int, names: Sequence[str]) -> Column:
-    """A score, its terms added in pairs, so that the expression is as shallow as can be."""
+def _scores(request: Request, form: LinearForm, names: Sequence[str]) -> list[Column]:
+    """The scores; NULL where something is missing, an error where scikit-learn refuses something.
+
+    A sum that is finite has no such input, which is all that most rows are asked. What occurs twice, and is needed in
+    any case, Spark computes once, in a method of its own: so each part of a sum is a method that the JVM can compile.
+    """
+    sums = [_sums(form, row, names) for row in range(len(form.weights))]
+    magnitude = reduce(add, (F.abs(part) for parts in sums for part in parts))
+    nothing = F.when(magnitude <= F.lit(_LARGEST), F.lit(-0.0)).otherwise(_nothing(request, form, names))
+    return [
+        nothing + (reduce(add, parts) + F.lit(intercept))
+        for parts, intercept in zip(sums, form.intercepts, strict=True)
+    ]
+
+
+def _sums(form: LinearForm, row: int, names: Sequence[str]) -> list[Column]:
+    """The terms of a score, added up in parts."""
     summands = []
     for term, weight in zip(form.terms, form.weights[row], strict=True):
         value = F.col(names[term.input]).cast("double")
         value = value if term.offset is None else value - F.lit(term.offset)
         value = value if term.scale is None else value / F.lit(term.scale)
         summands.append(value * F.lit(weight))
+    return [_added(summands[start : start + _TERMS]) for start in range(0, len(summands), _TERMS)]
+
+
+def _added(summands: list[Column]) -> Column:
+    """A sum in pairs, so that the expression is as shallow as can be."""
     while len(summands) > 1:
         pairs = [left + right for left, right in zip(summands[::2], summands[1::2], strict=False)]
         summands = pairs + summands[len(pairs) * 2 :]
-    return summands[0] + F.lit(form.intercepts[row])
+    return summands[0]
 
 
 def _prediction(form: LinearForm, scores: Sequence[Column]) -> Column:
@@ -114,7 +137,7 @@ def _prediction(form: LinearForm, scores: Sequence[Column]) -> Column:
         return scores[0]
     labels = [F.lit(label).cast(form.label_type) for label in form.labels]
     if len(scores) == 1:
-        return F.when(scores[0] > 0, labels[1]).otherwise(labels[0])
+        return F.element_at(F.array(*labels), (scores[0] > 0).cast("int") + F.lit(1))
     best = F.array_position(F.array(*scores), F.greatest(*scores)).cast("int")
     return F.element_at(F.array(*labels), best)
 
@@ -123,21 +146,16 @@ def _probabilities(form: LinearForm, scores: Sequence[Column]) -> Column:
     labels = F.array(*(F.lit(label).cast(form.label_type) for label in form.labels))
     if len(scores) == 1:
         positive = F.lit(1.0) / (F.lit(1.0) + F.exp(-scores[0]))
-        return F.map_from_arrays(labels, F.array(F.lit(1.0) - positive, positive))
+        return F.when(scores[0].isNotNull(), F.map_from_arrays(labels, F.array(F.lit(1.0) - positive, positive)))
     powers = [F.exp(score - F.greatest(*scores)) for score in scores]
     total = reduce(lambda left, right: left + right, powers)
-    return F.map_from_arrays(labels, F.array(*(power / total for power in powers)))
+    found = F.map_from_arrays(labels, F.array(*(power / total for power in powers)))
+    return F.when(total.isNotNull(), found)
 
 
-def _guarded(
-    request: Request, form: LinearForm, names: Sequence[str], scores: Sequence[Column], outputs: Column
-) -> Column:
-    """The outputs, but what scikit-learn does where an input is missing or infinite.
-
-    A score that is finite has no such input, which is all that most rows have to be asked.
-    """
+def _nothing(request: Request, form: LinearForm, names: Sequence[str]) -> Column:
+    """What to add to the scores where a sum is not finite: NULL, an error or, if no input is to blame, nothing."""
     used = F.array(*(F.col(names[place]).cast("double") for place in sorted({term.input for term in form.terms})))
-    no_number = F.exists(used, F.isnan)
     unusable = F.raise_error(
         str(
             ModelFailedError(
@@ -145,14 +163,21 @@ def _guarded(
             )
         )
     )
-    infinite = F.exists(used, lambda value: F.abs(value) > F.lit(_LARGEST))
-    missing = F.exists(used, lambda value: value.isNull())
-    if request.on_null == "null":
-        other = F.when(~(missing | no_number), F.when(infinite, unusable).otherwise(outputs))
-    else:
-        other = F.when(missing | no_number | infinite, unusable).otherwise(outputs)
-    found = F.when(reduce(and_, (F.abs(score) <= F.lit(_LARGEST) for score in scores)), outputs).otherwise(other)
-    return _on_null(request, form, names, found)
+    of_missing = F.lit(None).cast("double") if request.on_null == "null" else unusable
+
+    def worst(known: Column, value: Column) -> Column:
+        return (
+            F.when(value.isNull() | F.isnan(value), 2)
+            .when(F.abs(value) > _LARGEST, F.greatest(known, F.lit(1)))
+            .otherwise(known)
+        )
+
+    return F.aggregate(
+        used,
+        F.lit(0),
+        worst,
+        lambda found: F.when(found == 2, of_missing).when(found == 1, unusable).otherwise(F.lit(-0.0)),
+    )
 
 
 def _on_null(request: Request, form: LinearForm, names: Sequence[str], found: Column) -> Column:

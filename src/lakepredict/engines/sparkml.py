@@ -10,12 +10,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import and_
 
 from mlflow.models import Model
+from mlflow.types.schema import SparkMLVector
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.classification import ProbabilisticClassificationModel
-from pyspark.ml.feature import ImputerModel, IndexToString
-from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.ml.clustering import DistributedLDAModel
+from pyspark.ml.feature import IndexToString, SQLTransformer, VectorAssembler
+from pyspark.ml.functions import vector_to_array
 from pyspark.ml.linalg import VectorUDT
 from pyspark.ml.tuning import CrossValidatorModel, TrainValidationSplitModel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -24,6 +28,7 @@ from pyspark.sql import types as T
 
 from lakepredict import _jvm
 from lakepredict._casts import is_safe
+from lakepredict._jvm import java_message
 from lakepredict._registry import first_line
 from lakepredict._sql import quoted, sql_type
 from lakepredict._worker.packed_model import OwnModules
@@ -32,6 +37,9 @@ from lakepredict.engines._nulls import refuse_nulls
 from lakepredict.engines.base import Request
 from lakepredict.errors import ModelUnreadableError, ModelUnsupportedError, ProbabilitiesMissingError
 
+_ARRAY = T.ArrayType(T.DoubleType())
+"""What a vector is in SQL."""
+
 
 def supports(flavors: Iterable[str]) -> bool:
     """Whether the model was logged with ``mlflow.spark``."""
@@ -39,39 +47,57 @@ def supports(flavors: Iterable[str]) -> bool:
 
 
 def build(spark: SparkSession, request: Request) -> DataFrame:
-    """The model's output for an empty data frame of its inputs, as one column.
+    """The model's output for an empty data frame of its inputs, as one column, and the conditions on it.
 
-    A NULL in an input whose first stage refuses missing values (and NaN, as VectorAssembler does) gives a NULL
-    prediction; a stage with ``handleInvalid='keep'`` and an Imputer get them as they are. Where
+    A row with a missing value (NULL, or NaN in a floating-point input) that the pipeline refuses gets NULL; what it
+    gives otherwise, with ``handleInvalid='keep'`` or an Imputer for example, is the prediction. Where
     ``request.on_null`` is ``error``, a NULL in a required input fails the query; where it is ``pass``, the stages get
     what there is.
 
     Raises:
         ModelUnsupportedError: the pipeline does more than project (drops rows, joins, aggregates), does not
-            give the outputs of the signature, or is to take inference parameters.
+            take the inputs or give the outputs of the signature, or is to take inference parameters.
         ProbabilitiesMissingError: class probabilities are asked for, and it gives none.
         ModelUnreadableError: the model's files cannot be read.
     """
     if request.params:
         raise _unsupported(request, "a model of another flavor", "inference parameters, which Spark ML does not have")
-    with _loaded(spark, request) as pipeline:
-        return _scored(spark, request, pipeline)
+    with _loaded(spark, request) as (pipeline, vectors):
+        if any(isinstance(stage, DistributedLDAModel) for stage in _stages(pipeline)):
+            changing = (
+                "a DistributedLDAModel, whose numbers change each time it is loaded; those of its toLocal() do not"
+            )
+            raise _unsupported(request, "a pipeline that gives the same numbers each time", changing)
+        inputs, transformed = _transformed(spark, request, pipeline, vectors)
+        outputs = (
+            _probabilities(request, pipeline, transformed)
+            if request.probabilities
+            else _outputs(request, pipeline, transformed)
+        )
+        scored: DataFrame = transformed.select(outputs.alias("prediction"))
+        step = _jvm.obstacle(scored, inputs)
+        if step is not None:
+            wanted = "a pipeline that computes each row's prediction from that row alone"
+            raise _unsupported(request, wanted, _obstacle(pipeline, step))
+        return _jvm.collapsed(scored, inputs.select(*_guards(request, inputs, pipeline)))
 
 
 @contextmanager
-def _loaded(spark: SparkSession, request: Request) -> Iterator[Transformer]:
-    """The pipeline, and its files for as long as the context lasts.
+def _loaded(spark: SparkSession, request: Request) -> Iterator[tuple[Transformer, set[str]]]:
+    """The pipeline, its files for as long as the context lasts, and the inputs that its signature calls vectors.
 
     Spark ML reads its files by jobs, on executors, some of them only when ``transform`` is called. So they are put
     where the session's tables are, which is a place that executors see.
     """
     warehouse = str(spark.conf.get("spark.sql.warehouse.dir"))
     with fetched(request.reference, request.model) as files:
-        flavor = Model.load(files).flavors["spark"]
+        logged = Model.load(files)
+        flavor = logged.flavors["spark"]
+        vectors = {str(each.name) for each in logged.signature.inputs if isinstance(each.type, SparkMLVector)}
         with OwnModules(files).in_place(), _jvm.staged(spark, files / flavor["model_data"], warehouse) as uri:
             if flavor.get("code"):
                 sys.path.insert(0, str(files / flavor["code"]))
-            yield _load(request, uri)
+            yield _load(request, uri), vectors
 
 
 def _load(request: Request, uri: str) -> Transformer:
@@ -82,62 +108,84 @@ def _load(request: Request, uri: str) -> Transformer:
         raise ModelUnreadableError(call=str(request.reference), source=request.model.uri, reason=reason) from exc
 
 
-def _scored(spark: SparkSession, request: Request, pipeline: Transformer) -> DataFrame:
-    inputs = _inputs(spark, request)
-    transformed = pipeline.transform(_with_vectors(inputs))
-    outputs = (
-        _probabilities(request, pipeline, transformed) if request.probabilities else _outputs(request, transformed)
-    )
-    if request.on_null == "null":
-        kept = tolerant(pipeline)
-        outputs = _unless_missing(inputs, [name for name in inputs.columns if name not in kept], outputs)
-    elif request.on_null == "error":
-        outputs = refuse_nulls(request, [F.col(quoted(name)) for name in inputs.columns], outputs)
-    scored: DataFrame = transformed.select(outputs.alias("prediction"))
-    step = _jvm.obstacle(scored)
-    if step is not None:
-        wanted = "a pipeline that computes each row's prediction from that row alone"
-        raise _unsupported(request, wanted, f"a step that does more: {step}")
-    return scored
-
-
 def _unsupported(request: Request, expected: str, got: str) -> ModelUnsupportedError:
     hint = f"score with the model itself: mlflow.spark.load_model('{request.model.uri}').transform(df)."
     return ModelUnsupportedError(call=str(request.reference), expected=expected, got=got, hint=hint)
 
 
-def _inputs(spark: SparkSession, request: Request) -> DataFrame:
-    fields = [T.StructField(str(each.name), each.type) for each in request.inputs]
+def _obstacle(pipeline: Transformer, step: str) -> str:
+    dropping = [each for each in _stages(pipeline) if _handle_invalid(each) == "skip"]
+    if not dropping:
+        return f"a step that does more: {step}"
+    names = ", ".join(type(each).__name__ for each in dropping)
+    return f"{names} with handleInvalid='skip', which drops rows"
+
+
+def _handle_invalid(stage: Transformer) -> str | None:
+    return str(stage.getOrDefault("handleInvalid")) if stage.hasParam("handleInvalid") else None
+
+
+def _transformed(
+    spark: SparkSession, request: Request, pipeline: Transformer, vectors: set[str]
+) -> tuple[DataFrame, DataFrame]:
+    """An empty data frame of the inputs, and what the pipeline makes of it.
+
+    An ARRAY<DOUBLE> in the signature may stand for a vector too, which is what most stages take.
+    """
+    arrays = {str(each.name) for each in request.inputs if each.type == _ARRAY}
+    for chosen in [vectors] if arrays <= vectors else [vectors, arrays]:
+        inputs = _inputs(spark, request, chosen & arrays)
+        try:
+            return inputs, pipeline.transform(inputs.select(*(quoted(str(each.name)) for each in request.inputs)))
+        except Exception as exc:  # each kind of stage refuses its input in its own way
+            reason, cause = java_message(exc) or first_line(exc), exc
+    taken = ", ".join(f"{each.name} {sql_type(each.type)}" for each in request.inputs)
+    raise _unsupported(request, f"a pipeline that takes {taken}, as its signature says", reason) from cause
+
+
+def _inputs(spark: SparkSession, request: Request, vectors: set[str]) -> DataFrame:
+    """An empty data frame of the inputs and, after them, whether each vector is there with all its elements."""
+    fields = [
+        T.StructField(str(each.name), VectorUDT() if each.name in vectors else each.type) for each in request.inputs
+    ]
+    fields += [T.StructField(_whole(each.name), T.BooleanType()) for each in fields if each.name in vectors]
     return spark.createDataFrame([], T.StructType(fields))
 
 
-def _with_vectors(inputs: DataFrame) -> DataFrame:
-    """Spark ML takes vectors where MLflow's signature has arrays of double."""
-    vector_like = T.ArrayType(T.DoubleType())
-    columns = [
-        array_to_vector(F.col(quoted(field.name))).alias(field.name) if field.dataType == vector_like else field.name
-        for field in inputs.schema
-    ]
-    return inputs.select(*columns)
+def _whole(name: str) -> str:
+    return f"{name} is whole"
 
 
-def _outputs(request: Request, transformed: DataFrame) -> Column:
+def _outputs(request: Request, pipeline: Transformer, transformed: DataFrame) -> Column:
     """The column, or the struct of columns, that the signature promises."""
-    result = request.model.signature.result
-    if not isinstance(result, T.StructType):
-        return _output(request, transformed, "prediction", result)
-    fields = [_output(request, transformed, each.name, each.dataType).alias(each.name) for each in result.fields]
-    return F.struct(*fields)
+    signature = request.model.signature
+    result = signature.result
+    if isinstance(result, T.StructType) and signature.output not in transformed.columns:
+        fields = [_output(request, transformed, each.name, each.dataType).alias(each.name) for each in result.fields]
+        return F.struct(*fields)
+    candidates = [signature.output, "prediction", _last_output(pipeline)]
+    name = next((each for each in candidates if each in transformed.columns), None) or "prediction"
+    return _output(request, transformed, name, result)
+
+
+def _last_output(pipeline: Transformer) -> str | None:
+    """The column that the last stage is there for, where that is one."""
+    *_, last = _stages(pipeline)
+    for param in ("predictionCol", "topicDistributionCol", "outputCol"):
+        if last.hasParam(param) and last.isDefined(param):
+            return str(last.getOrDefault(param))
+    return None
 
 
 def _output(request: Request, transformed: DataFrame, name: str, wanted: T.DataType) -> Column:
     promised = f"a model that gives {name} {sql_type(wanted)}, as its signature says"
     if name not in transformed.columns:
         raise _unsupported(request, promised, ", ".join(transformed.columns))
-    given = transformed.schema[name].dataType
-    column = F.col(quoted(name))
+    column, given = F.col(quoted(name)), transformed.schema[name].dataType
     if isinstance(given, VectorUDT):
-        given, column = T.ArrayType(T.DoubleType()), vector_to_array(column)
+        column, given = vector_to_array(column), _ARRAY
+    elif isinstance(given, T.ArrayType) and isinstance(given.elementType, VectorUDT):
+        column, given = F.transform(column, lambda each: vector_to_array(each)), T.ArrayType(_ARRAY)
     if not is_safe(given, wanted):
         raise _unsupported(request, promised, f"{name} {sql_type(given)}")
     return column.cast(wanted)
@@ -158,36 +206,45 @@ def _probabilities(request: Request, pipeline: Transformer, transformed: DataFra
         named = texts[-1].getLabels() if texts[-1].isDefined("labels") else []
         metadata = transformed.schema[predicted].metadata.get("ml_attr", {})
         labels = [F.lit(each) for each in named or metadata["vals"]]
+    if len(labels) != classifier.numClasses:
+        got = f"a Spark ML pipeline with texts for {len(labels)} of {classifier.numClasses} classes"
+        raise ProbabilitiesMissingError(call=str(request.reference), got=got)
     values = vector_to_array(F.col(quoted(classifier.getProbabilityCol())))
     return F.map_from_arrays(F.array(*labels), values)
 
 
-def _unless_missing(inputs: DataFrame, guarded: list[str], outputs: Column) -> Column:
-    missing = F.lit(False)
-    for name in guarded:
-        column = F.col(quoted(name))
-        missing = missing | column.isNull()
-        if isinstance(inputs.schema[name].dataType, (T.FloatType, T.DoubleType)):
-            missing = missing | F.isnan(column)
-    return F.when(~missing, outputs) if guarded else outputs
+def _guards(request: Request, inputs: DataFrame, pipeline: Transformer) -> list[Column]:
+    """When the outputs are computed and, if need be, when they are tried."""
+    columns = {each: F.col(quoted(each)) for each in inputs.columns}
+    if request.on_null == "error":
+        given = [columns[str(each.name)] for each in request.inputs]
+        return [refuse_nulls(request, given, F.lit(True))]
+    if request.on_null == "pass":
+        return []
+    there = {str(each.name): _is_there(inputs, str(each.name)) for each in request.inputs}
+    needed = [there[each] for each in there if each in _refused(pipeline)]
+    tried = [reduce(and_, needed, F.lit(True))] if len(needed) < len(there) else []
+    return [reduce(and_, there.values(), F.lit(True)), *tried]
 
 
-def tolerant(pipeline: Transformer) -> set[str]:
-    """The columns that reach the pipeline's first stage for them with their missing values."""
+def _is_there(inputs: DataFrame, name: str) -> Column:
+    column, kind = F.col(quoted(name)), inputs.schema[name].dataType
+    if isinstance(kind, VectorUDT):
+        return F.col(quoted(_whole(name)))
+    return (
+        column.isNotNull() & ~F.isnan(column) if isinstance(kind, (T.FloatType, T.DoubleType)) else column.isNotNull()
+    )
+
+
+def _refused(pipeline: Transformer) -> set[str]:
+    """The columns whose missing values fail the pipeline for sure: those of a VectorAssembler."""
     found: set[str] = set()
-    seen: set[str] = set()
     for stage in _stages(pipeline):
-        columns = set(_input_columns(stage))
-        if _takes_missing(stage):
-            found |= columns - seen
-        seen |= columns
+        if isinstance(stage, SQLTransformer):
+            break
+        if isinstance(stage, VectorAssembler) and _handle_invalid(stage) == "error":
+            found |= set(stage.getInputCols())
     return found
-
-
-def _takes_missing(stage: Transformer) -> bool:
-    if isinstance(stage, ImputerModel):
-        return True
-    return stage.hasParam("handleInvalid") and stage.getOrDefault("handleInvalid") == "keep"
 
 
 def _stages(model: Transformer) -> Iterator[Transformer]:
@@ -198,10 +255,3 @@ def _stages(model: Transformer) -> Iterator[Transformer]:
             yield from _stages(stage)
     else:
         yield model
-
-
-def _input_columns(stage: Transformer) -> Iterator[str]:
-    for name in ("inputCol", "inputCols", "featuresCol"):
-        if stage.hasParam(name) and stage.isDefined(name):
-            value = stage.getOrDefault(name)
-            yield from [value] if isinstance(value, str) else value

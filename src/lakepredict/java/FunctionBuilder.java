@@ -1,0 +1,143 @@
+package org.lakepredict;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
+import org.apache.spark.sql.catalyst.analysis.TempResolvedColumn;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.GetStructField;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.NamedArgumentExpression;
+import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.DataType;
+import scala.Option;
+import scala.collection.immutable.Seq;
+import scala.jdk.javaapi.CollectionConverters;
+
+/**
+ * Carries calls of PREDICT to Python while a query is analysed, and the expressions or errors back.
+ *
+ * <p>An error arrives as a real AnalysisException; py4j alone would wrap it in one of its own.
+ */
+public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
+  private static final String RECORD = "\u001e";
+  private static final String FIELD = "\u001f";
+  private static final ThreadLocal LAST = new ThreadLocal();
+  private Function python;
+  private Runnable before;
+
+  // Each call of the builder runs `before`, which may be null, and then asks `function`.
+  public FunctionBuilder calling(Function function, Runnable before) {
+    this.python = function;
+    this.before = before;
+    return this;
+  }
+
+  public Throwable error(String condition, scala.collection.immutable.Map parameters) {
+    return new AnalysisException(condition, parameters);
+  }
+
+  public Object apply(Object arguments) {
+    if (before != null) {
+      before.run();
+    }
+    Object result = python.apply(new Object[] {arguments, SQLConf.get(), memo()});
+    return result instanceof Throwable ? new scala.util.Failure((Throwable) result).get() : result;
+  }
+
+  /**
+   * What Python has to know of the arguments, in one text, for each question that Python asks takes a while: a record
+   * for each, of whether its name was given by {@code name => expression}, its type as JSON, its name after an equals
+   * sign if it has one, its SQL text, and whether it is constant.
+   */
+  public String described(Seq arguments) {
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < arguments.size(); i++) {
+      Expression given = (Expression) arguments.apply(i);
+      Expression inner = unnamed(given);
+      String name = given == inner ? name(inner) : ((NamedArgumentExpression) given).key();
+      text.append(i == 0 ? "" : RECORD).append(given != inner).append(FIELD).append(inner.dataType().json());
+      text.append(FIELD).append(name == null ? "" : "=" + name).append(FIELD).append(sql(inner));
+      text.append(FIELD).append(inner.foldable());
+    }
+    return text.toString();
+  }
+
+  /**
+   * The arguments that feed a model, as `feeds` lists them: a record for each, of the place of the argument, the place
+   * of the field in it or nothing, and the type that it is cast to as JSON or nothing.
+   */
+  public Seq fed(Seq arguments, String feeds, String timezone) {
+    List found = new ArrayList();
+    String[] records = feeds.split(RECORD, -1);
+    for (int i = 0; i < records.length; i++) {
+      String[] feed = records[i].split(FIELD, -1);
+      Expression value = unnamed((Expression) arguments.apply(Integer.parseInt(feed[0])));
+      if (!feed[1].isEmpty()) {
+        value = new GetStructField(value, Integer.parseInt(feed[1]), Option.apply(null));
+      }
+      if (!feed[2].isEmpty()) {
+        value = new Cast(value, DataType.fromJson(feed[2]), Option.apply(timezone));
+      }
+      found.add(value);
+    }
+    return CollectionConverters.asScala(found).toSeq();
+  }
+
+  /** The expressions under the names and ids of columns. */
+  public Seq aliased(Seq columns, Seq expressions) {
+    List found = new ArrayList();
+    Seq nothing = CollectionConverters.asScala(new ArrayList()).toSeq();
+    for (int i = 0; i < columns.size(); i++) {
+      Attribute column = (Attribute) columns.apply(i);
+      Expression value = (Expression) expressions.apply(i);
+      found.add(new Alias(value, column.name(), column.exprId(), nothing, Option.apply(null), nothing));
+    }
+    return CollectionConverters.asScala(found).toSeq();
+  }
+
+  private static Expression unnamed(Expression given) {
+    return given instanceof NamedArgumentExpression ? ((NamedArgumentExpression) given).value() : given;
+  }
+
+  // The name that Spark itself would give the column `SELECT expression`, where it is a plain one; or null.
+  private static String name(Expression expression) {
+    if (expression instanceof Cast || expression instanceof TempResolvedColumn) {
+      return name((Expression) expression.children().head());
+    }
+    if (expression instanceof GetStructField) {
+      return ((GetStructField) expression).extractFieldName();
+    }
+    return expression instanceof NamedExpression ? ((NamedExpression) expression).name() : null;
+  }
+
+  private static String sql(Expression expression) {
+    if (expression instanceof Literal) {
+      return expression.sql();
+    }
+    if (expression instanceof AttributeReference) {
+      Seq qualifier = ((AttributeReference) expression).qualifier();
+      String name = ((AttributeReference) expression).name();
+      return qualifier.isEmpty() ? name : qualifier.last() + "." + name;
+    }
+    return org.apache.spark.sql.catalyst.util.package$.MODULE$.toPrettySQL(expression, false);
+  }
+
+  // One map for each analysis of a query: its relation cache is shared with the views in it, and with no other.
+  private static Object memo() {
+    Object query = AnalysisContext.get().relationCache();
+    Object[] last = (Object[]) LAST.get();
+    if (last == null || ((java.lang.ref.WeakReference) last[0]).get() != query) {
+      last = new Object[] {new java.lang.ref.WeakReference(query), new java.util.HashMap()};
+      LAST.set(last);
+    }
+    return last[1];
+  }
+}
