@@ -238,6 +238,22 @@ def transform(name: str) -> Contender:
     return prepare
 
 
+def compiled(name: str) -> Contender:
+    """PREDICT with trees that are compiled."""
+
+    def prepare(spark: SparkSession) -> Callable[[], DataFrame]:
+        def query() -> DataFrame:
+            spark.conf.set("spark.lakepredict.trees", "compiled")
+            try:
+                return spark.sql(select_predict(name))
+            finally:
+                spark.conf.unset("spark.lakepredict.trees")
+
+        return query
+
+    return prepare
+
+
 def select_udf(table: DataFrame, udf: Any) -> DataFrame:
     """The UDF on all columns but ``id``, which it takes by position."""
     return table.select("id", udf(*table.columns[1:]).alias("prediction"))
@@ -309,7 +325,14 @@ CASES: dict[str, Case] = {
             # Each file becomes a task of its own.
             conf={"spark.sql.files.openCostInBytes": "128MB"},
         ),
-        case("gbr", "scikit-learn's gradient boosting, 100 trees of depth 3", 1_000_000, TEN, gradient_boosting),
+        case(
+            "gbr",
+            "scikit-learn's gradient boosting, 100 trees of depth 3",
+            1_000_000,
+            TEN,
+            gradient_boosting,
+            baselines={**SCAN, "compiled": compiled("gbr")},
+        ),
         case(
             "strings",
             "a scikit-learn pipeline that encodes 5 columns of text, and 5 doubles",
@@ -326,9 +349,30 @@ CASES: dict[str, Case] = {
             predict=f"SELECT * FROM ({select_predict('where')}) WHERE prediction > {LIMIT}",
             spark_udf=filter_udf,
         ),
-        case("lightgbm", "LightGBM, 100 trees of 31 leaves", 1_000_000, TEN, lightgbm),
-        case("random_forest", "scikit-learn's random forest, 100 trees of depth 8", 500_000, TEN, random_forest),
-        case("hgb", "scikit-learn's histogram boosting, 100 trees of 31 leaves", 500_000, TEN, histogram_boosting),
+        case(
+            "lightgbm",
+            "LightGBM, 100 trees of 31 leaves",
+            1_000_000,
+            TEN,
+            lightgbm,
+            baselines={**SCAN, "compiled": compiled("lightgbm")},
+        ),
+        case(
+            "random_forest",
+            "scikit-learn's random forest, 100 trees of depth 8",
+            500_000,
+            TEN,
+            random_forest,
+            baselines={**SCAN, "compiled": compiled("random_forest")},
+        ),
+        case(
+            "hgb",
+            "scikit-learn's histogram boosting, 100 trees of 31 leaves",
+            500_000,
+            TEN,
+            histogram_boosting,
+            baselines={**SCAN, "compiled": compiled("hgb")},
+        ),
     )
 }
 """Name -> question, in the order of the page."""

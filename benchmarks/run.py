@@ -19,14 +19,22 @@ Row = tuple[str, ...]
 
 KEY = ("question", "rows", "cores")
 TIMED = ("PREDICT", "`spark_udf`", "ratio", "pairs")
-WARM = (*KEY, *TIMED, "scan", "`transform`")
+WARM = (*KEY, *TIMED, "scan", "PREDICT to scan", "`transform`", "compiled", "ratio compiled")
 FIRST = (*KEY, *TIMED, "memory with PREDICT", "memory with `spark_udf`")
 
 
 def warm_rows(answers: Sequence[Answer]) -> list[Row]:
     """The lines of the table of later queries."""
     return [
-        (*key(each.plan), *timed(each.warm), seconds(each.warm["scan"]), seconds(each.warm.get("transform", [])))
+        (
+            *key(each.plan),
+            *timed(each.warm),
+            seconds(each.warm["scan"]),
+            ratio(each.warm["scan"], each.warm["PREDICT"]),
+            seconds(each.warm.get("transform", [])),
+            seconds(each.warm.get("compiled", [])),
+            ratio(each.warm["compiled"], each.warm["spark_udf"]) if "compiled" in each.warm else "",
+        )
         for each in answers
     ]
 
@@ -63,7 +71,7 @@ def megabytes(peak: int | None) -> str:
 
 
 def ratio(ours: list[float], theirs: list[float]) -> str:
-    """How many times as long as ours theirs took: the median of the rounds, the smallest and the largest."""
+    """How many times as long as the first the second took: the median of the rounds, the smallest and the largest."""
     found = sorted(their / our for our, their in zip(ours, theirs, strict=True))
     return f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
 

@@ -31,10 +31,19 @@ def answer(question: str = "gbr", rows: int = 1000, ours: float = 1.0, machine: 
 
 def test_row_of_later_queries() -> None:
     """A line has medians, and the median of the ratios of the pairs with its range."""
-    expected = ("`gbr`", "1,000", "2", "1.00 s", "3.00 s", "3.00 (2.00 to 4.00)", "3", "0.50 s", "")
+    to_scan = "2.00 (0.11 to 4.00)"
+    expected = ("`gbr`", "1,000", "2", "1.00 s", "3.00 s", "3.00 (2.00 to 4.00)", "3", "0.50 s", to_scan, "", "", "")
 
     assert run.warm_rows([answer()]) == [expected]
     assert len(expected) == len(run.WARM)
+
+
+def test_compiled() -> None:
+    """Where trees were compiled as well, a line has the ratio of spark_udf to that."""
+    compiled = answer()
+    compiled.warm["compiled"] = [0.5, 0.5, 0.5]
+
+    assert run.warm_rows([compiled])[0][-2:] == ("0.50 s", "6.00 (4.00 to 8.00)")
 
 
 def test_ratio_is_of_pairs() -> None:
