@@ -311,7 +311,7 @@ CASES: dict[str, Case] = {
         case(
             "array",
             "a linear regression whose input is one ARRAY of 10 doubles",
-            200_000,
+            1_000_000,
             partial(arrays, width=10),
             linear_on_arrays,
             predict=f"SELECT id, PREDICT('array', 1, x) AS prediction FROM {TABLE}",

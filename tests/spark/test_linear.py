@@ -11,6 +11,7 @@ import pytest
 from mlflow.models import infer_signature
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -148,6 +149,45 @@ def test_lenient(spark: SparkSession, rows: str) -> None:
     query = f"SELECT id, TRY_PREDICT('linear_plain', 1, *) AS p FROM {GAPS} ORDER BY id"
 
     assert [row.p is None for row in spark.sql(query).collect()] == [False] + [True] * 6
+
+
+ARRAYS = """
+    VALUES (0, array(1D, 2D, 3D)), (1, array(1D, NULL, 3D)), (2, array(1D, double('NaN'), 3D)), (3, NULL),
+           (4, array(1D, 2D, double('inf'))) AS t(id, x)
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "scaled", "text"])
+def test_arrays(session: SparkSession, name: str) -> None:
+    """A model that was fitted on a matrix takes an ARRAY, with the same answers as in Python workers."""
+    model, target = MODELS[name]
+    matrix = X.to_numpy(dtype="float64")
+    model = clone(model).fit(matrix, target)
+    log(model, f"linear_array_{name}", matrix, model.predict(matrix))
+    session.createDataFrame(
+        [(at, row) for at, row in enumerate(matrix.tolist())], "id INT, x ARRAY<DOUBLE>"
+    ).createOrReplaceTempView("linear_arrays")
+    call = f"PREDICT('linear_array_{name}', 1, x) AS p"
+    plain = f"SELECT {call} FROM linear_arrays ORDER BY id"
+    found = {}
+    for engine in ("native", "pandas"):
+        session.conf.set("spark.lakepredict.engine", engine)
+        found[engine] = [row.p for row in session.sql(f"SELECT id, TRY_{call} FROM {ARRAYS} ORDER BY id").collect()]
+        wrong = session.sql(f"SELECT {call} FROM VALUES (array(1D, 2D)) AS t(x)")
+        with pytest.raises(Exception, match=r"an array has 2 values where the model takes 3"):
+            wrong.collect()
+    session.conf.set("spark.lakepredict.engine", "native")
+    rows = [row.p for row in session.sql(plain).collect()]
+
+    assert "Python" not in explained(session, plain)
+    assert [each is None for each in found["native"]] == [False, True, True, True, True]
+    assert found["native"][1:] == found["pandas"][1:]
+    if name == "text":
+        assert rows == model.predict(matrix).tolist()
+        assert found["native"] == found["pandas"]
+    else:
+        np.testing.assert_allclose(rows, model.predict(matrix), rtol=1e-12)
+        np.testing.assert_allclose(found["native"][0], found["pandas"][0], rtol=1e-12)
 
 
 def test_many_columns(spark: SparkSession) -> None:

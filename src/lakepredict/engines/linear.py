@@ -6,7 +6,7 @@ The numbers are those of scikit-learn up to the order in which terms are added.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add, and_
 from pathlib import Path
@@ -22,7 +22,7 @@ from lakepredict.engines import _sklearn_linear
 from lakepredict.engines._nulls import refuse_nulls
 from lakepredict.engines._sklearn_linear import LinearForm, NotLinearError, Term
 from lakepredict.engines.base import Request
-from lakepredict.errors import ModelFailedError
+from lakepredict.errors import InputInvalidError, ModelFailedError
 
 _LARGEST_FILE = 16 * 2**20
 """Files that a linear model does not need."""
@@ -42,18 +42,19 @@ def supports(flavors: Iterable[str]) -> bool:
 def read(request: Request, files: Path) -> LinearForm:
     """The arithmetic of a model of scikit-learn, read from its files on the driver.
 
-    Files that name no linear model are not loaded.
+    Files that name no linear model, and files of models with other inputs than numbers, are not loaded.
 
     Raises:
         NotLinearError: it has none that is known.
     """
+    names = _feature_names(request)
     flavors = Model.load(str(files)).flavors
     fitted = files / flavors["sklearn"]["pickled_model"]
     if fitted.stat().st_size > _LARGEST_FILE or b"linear_model" not in fitted.read_bytes():
         raise NotLinearError("its file names no linear model")
     try:
         with OwnModules(files).in_place():
-            form = _sklearn_linear.read(mlflow.sklearn.load_model(str(files)), [each.name for each in request.inputs])
+            form = _sklearn_linear.read(mlflow.sklearn.load_model(str(files)), names)
     except NotLinearError:
         raise
     except Exception as exc:  # a model may be unlike all that are known; a Python worker can score it still
@@ -68,12 +69,61 @@ def build(spark: SparkSession, request: Request, form: LinearForm) -> DataFrame:
         NotLinearError: the signature has an input or a result that the arithmetic is not known for.
     """
     _check(request, form)
-    names = [f"c{position}" for position in range(len(request.inputs))]
-    fields = [T.StructField(name, each.type) for name, each in zip(names, request.inputs, strict=True)]
+    columns = [f"c{position}" for position in range(len(request.inputs))]
+    fields = [T.StructField(name, each.type) for name, each in zip(columns, request.inputs, strict=True)]
     frame = spark.createDataFrame([], T.StructType(fields))
-    scores = _scores(request, form, names)
+    scores = _scores(request, form, _features(request, columns))
     outputs = _probabilities(form, scores) if request.probabilities else _prediction(form, scores)
-    return frame.select(_on_null(request, form, names, outputs).alias("prediction"))
+    return frame.select(_on_null(request, form, columns, outputs).alias("prediction"))
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What a linear model computes with.
+
+    Attributes:
+        values: a number for each feature.
+        usable: whether a row is of the right form, or None if each is.
+        refused: what is raised where it is not.
+    """
+
+    values: list[Column]
+    usable: Column | None = None
+    refused: Column | None = None
+
+
+def _feature_names(request: Request) -> list[str | None]:
+    """The names of the features: those of the inputs, or none for each element of one ARRAY.
+
+    Raises:
+        NotLinearError: the inputs are other than numbers, or an ARRAY of another kind.
+    """
+    kinds = (*_WHOLE, T.FloatType, T.DoubleType)
+    other = next((each for each in request.inputs if not isinstance(each.type, kinds)), None)
+    if other is None:
+        return [each.name for each in request.inputs]
+    sized = len(other.shape) == 1 and other.shape[0] > 0
+    if len(request.inputs) > 1 or other.type != T.ArrayType(T.DoubleType()) or not sized:
+        raise NotLinearError(f"it has an input of type {other.type.simpleString()}")
+    return [None] * other.shape[0]
+
+
+def _features(request: Request, columns: Sequence[str]) -> _Features:
+    shape = request.inputs[0].shape
+    if not shape:
+        return _Features([F.col(name).cast("double") for name in columns])
+    array, (width,) = F.col(columns[0]), shape
+    error = InputInvalidError(
+        model=request.label,
+        input=request.inputs[0].name or "1",
+        expected=f"values of {request.inputs[0].dtype} in the shape {shape}",
+        got=f"an array has @ values where the model takes {width}",
+    )
+    before, _, after = str(error).partition("@")
+    size = F.size(array)
+    text = F.concat(F.lit(before), size.cast("string"), F.lit(after))
+    elements = [F.get(array, F.lit(position)) for position in range(width)]
+    return _Features(elements, size == width, F.when(array.isNotNull() & (size != width), F.raise_error(text)))
 
 
 def _check(request: Request, form: LinearForm) -> None:
@@ -81,11 +131,11 @@ def _check(request: Request, form: LinearForm) -> None:
         raise NotLinearError("it is called with parameters")
     if form.function != "predict" and not request.probabilities:
         raise NotLinearError(f"it was logged with {form.function}")
+    if request.on_null != "null" and request.inputs[0].shape:
+        raise NotLinearError(f"its input is an array, where spark.lakepredict.onNull = {request.on_null}")
     result = request.model.signature.result
     scaled = any(term != Term(term.input) for term in form.terms)
     for each in request.inputs:
-        if not isinstance(each.type, (*_WHOLE, T.FloatType, T.DoubleType)):
-            raise NotLinearError(f"it has an input of type {each.type.simpleString()}")
         if isinstance(each.type, T.FloatType) and scaled:
             raise NotLinearError("it computes with single precision")
     if request.probabilities:
@@ -98,26 +148,28 @@ def _check(request: Request, form: LinearForm) -> None:
         raise NotLinearError(f"it gives {result.simpleString()} for labels of another type")
 
 
-def _scores(request: Request, form: LinearForm, names: Sequence[str]) -> list[Column]:
+def _scores(request: Request, form: LinearForm, features: _Features) -> list[Column]:
     """The scores; NULL where something is missing, an error where scikit-learn refuses something.
 
     A sum that is finite has no such input, which is all that most rows are asked. What occurs twice, and is needed in
     any case, Spark computes once, in a method of its own: so each part of a sum is a method that the JVM can compile.
     """
-    sums = [_sums(form, row, names) for row in range(len(form.weights))]
+    sums = [_sums(form, row, features.values) for row in range(len(form.weights))]
     magnitude = reduce(add, (F.abs(part) for parts in sums for part in parts))
-    nothing = F.when(magnitude <= F.lit(_LARGEST), F.lit(-0.0)).otherwise(_nothing(request, form, names))
+    finite = magnitude <= F.lit(_LARGEST)
+    finite = finite if features.usable is None else finite & features.usable
+    nothing = F.when(finite, F.lit(-0.0)).otherwise(_nothing(request, form, features))
     return [
         nothing + (reduce(add, parts) + F.lit(intercept))
         for parts, intercept in zip(sums, form.intercepts, strict=True)
     ]
 
 
-def _sums(form: LinearForm, row: int, names: Sequence[str]) -> list[Column]:
+def _sums(form: LinearForm, row: int, values: Sequence[Column]) -> list[Column]:
     """The terms of a score, added up in parts."""
     summands = []
     for term, weight in zip(form.terms, form.weights[row], strict=True):
-        value = F.col(names[term.input]).cast("double")
+        value = values[term.input]
         value = value if term.offset is None else value - F.lit(term.offset)
         value = value if term.scale is None else value / F.lit(term.scale)
         summands.append(value * F.lit(weight))
@@ -153,9 +205,9 @@ def _probabilities(form: LinearForm, scores: Sequence[Column]) -> Column:
     return F.when(total.isNotNull(), found)
 
 
-def _nothing(request: Request, form: LinearForm, names: Sequence[str]) -> Column:
+def _nothing(request: Request, form: LinearForm, features: _Features) -> Column:
     """What to add to the scores where a sum is not finite: NULL, an error or, if no input is to blame, nothing."""
-    used = F.array(*(F.col(names[place]).cast("double") for place in sorted({term.input for term in form.terms})))
+    used = F.array(*(features.values[place] for place in sorted({term.input for term in form.terms})))
     unusable = F.raise_error(
         str(
             ModelFailedError(
@@ -172,12 +224,15 @@ def _nothing(request: Request, form: LinearForm, names: Sequence[str]) -> Column
             .otherwise(known)
         )
 
-    return F.aggregate(
+    found = F.aggregate(
         used,
         F.lit(0),
         worst,
         lambda found: F.when(found == 2, of_missing).when(found == 1, unusable).otherwise(F.lit(-0.0)),
     )
+    if features.usable is None or features.refused is None:
+        return found
+    return F.when(features.usable, found).otherwise(features.refused)
 
 
 def _on_null(request: Request, form: LinearForm, names: Sequence[str], found: Column) -> Column:
