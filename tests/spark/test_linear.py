@@ -16,7 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 RANDOM = np.random.default_rng(17)
 X = pd.DataFrame({"a": RANDOM.normal(size=90), "b": RANDOM.normal(5.0, 3.0, size=90), "n": RANDOM.integers(0, 9, 90)})
@@ -188,6 +188,65 @@ def test_arrays(session: SparkSession, name: str) -> None:
     else:
         np.testing.assert_allclose(rows, model.predict(matrix), rtol=1e-12)
         np.testing.assert_allclose(found["native"][0], found["pandas"][0], rtol=1e-12)
+
+
+PLACES = np.array(["north", "south", "west"])[RANDOM.integers(0, 3, 90)]
+SIZES = np.array(["small", "large"])[RANDOM.integers(0, 2, 90)]
+TEXTS = X.assign(place=PLACES, size=SIZES)[["place", "a", "size", "b"]]
+TEXT_GAPS = """
+    VALUES (0, 'west', 1D, 'large', 2D), (1, NULL, 1D, 'large', 2D), (2, 'east', 1D, 'small', 2D),
+           (3, 'west', double('NaN'), 'large', 2D), (4, 'east', NULL, 'large', 2D), (5, '', 1D, 'small', double('inf'))
+    AS t(id, place, a, size, b)
+"""
+
+
+@pytest.mark.parametrize("unknown", ["error", "ignore"])
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_texts(session: SparkSession, unknown: str, kind: str) -> None:
+    """A model that encodes texts looks their weights up, with the same answers as in Python workers."""
+    encode = ColumnTransformer(
+        [("texts", OneHotEncoder(handle_unknown=unknown), ["size", "place"]), ("numbers", StandardScaler(), ["b"])],
+        remainder="passthrough",
+    )
+    target = Y + (PLACES == "west") * 5.0
+    last = Ridge() if kind == "number" else LogisticRegression(max_iter=1000)
+    model = make_pipeline(encode, last).fit(TEXTS, target if kind == "number" else SIZES + PLACES)
+    name = f"linear_texts_{unknown}_{kind}"
+    log(model, name, TEXTS, model.predict(TEXTS))
+    session.createDataFrame(TEXTS.assign(id=range(len(TEXTS)))).createOrReplaceTempView("linear_texts")
+    plain = f"SELECT PREDICT('{name}', 1, *) AS p FROM linear_texts ORDER BY id"
+    found = {}
+    for engine in ("native", "arrow"):
+        session.conf.set("spark.lakepredict.engine", engine)
+        query = f"SELECT id, TRY_PREDICT('{name}', 1, *) AS p FROM {TEXT_GAPS} ORDER BY id"
+        found[engine] = [row.p for row in session.sql(query).collect()]
+        if unknown == "error":
+            with pytest.raises(Exception, match=r"(?i)ValueError: (Found unknown categories|a text of place that)"):
+                session.sql(f"SELECT PREDICT('{name}', 1, *) AS p FROM {TEXT_GAPS} WHERE id = 2").collect()
+    session.conf.set("spark.lakepredict.engine", "native")
+    rows = [row.p for row in session.sql(plain).collect()]
+
+    assert "Python" not in explained(session, plain)
+    assert [each is None for each in found["native"]] == [each is None for each in found["arrow"]]
+    assert found["native"][0] is not None
+    if kind == "text":
+        assert rows == model.predict(TEXTS).tolist()
+        assert found["native"] == found["arrow"]
+    else:
+        np.testing.assert_allclose(rows, model.predict(TEXTS), rtol=1e-12)
+        np.testing.assert_allclose(np.array(found["native"], float), np.array(found["arrow"], float), rtol=1e-12)
+
+
+def test_encoder_that_leaves_categories_out(spark: SparkSession) -> None:
+    """An encoder that does more than look texts up is left to Python workers."""
+    encode = ColumnTransformer([("texts", OneHotEncoder(drop="first"), ["size", "place"])], remainder="passthrough")
+    model = make_pipeline(encode, Ridge()).fit(TEXTS, Y)
+    log(model, "linear_dropping", TEXTS, model.predict(TEXTS))
+    spark.createDataFrame(TEXTS.assign(id=range(len(TEXTS)))).createOrReplaceTempView("linear_texts")
+    query = "SELECT PREDICT('linear_dropping', 1, *) AS p FROM linear_texts ORDER BY id"
+
+    assert "arrow[its OneHotEncoder leaves categories out](" in explained(spark, query)
+    assert [row.p for row in spark.sql(query).collect()] == model.predict(TEXTS).tolist()
 
 
 def test_many_columns(spark: SparkSession) -> None:

@@ -132,7 +132,7 @@ class Odd(BaseEstimator):  # type: ignore[misc]
         (
             make_pipeline(ColumnTransformer([("o", OneHotEncoder(), ["a"])]), linear_model.Ridge()),
             Y,
-            "sparse ColumnTransformer|has a OneHotEncoder",
+            "encodes other values than texts",
         ),
         (
             make_pipeline(ColumnTransformer([("s", StandardScaler(), slice(0, 2))]), linear_model.Ridge()),

@@ -39,17 +39,21 @@ class NotLinearError(Exception):
 
 @dataclass(frozen=True)
 class Term:
-    """One feature of the linear form: ``(input - offset) / scale``.
+    """One feature of the linear form: ``(input - offset) / scale``, or 1 where the input is a text, else 0.
 
     Attributes:
         input: the input's place in the model's inputs.
         offset: what is subtracted, or None.
         scale: what is divided by, or None.
+        text: the text, or None for a number.
+        strict: whether scikit-learn refuses a text that has no term.
     """
 
     input: int
     offset: float | None = None
     scale: float | None = None
+    text: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,14 @@ def read(model: Any, names: Sequence[str | None]) -> LinearForm:
 
 def _transformed(step: Any, terms: Sequence[Term], names: Sequence[str | None]) -> list[Term]:
     from sklearn.compose import ColumnTransformer
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return list(terms)
     if type(step) is StandardScaler:
         return _scaled(step, terms)
+    if type(step) is OneHotEncoder:
+        return _encoded(step, terms)
     if type(step) is ColumnTransformer and all(term == Term(term.input) for term in terms):
         return _chosen(step, terms, names)
     raise NotLinearError(f"it has a {type(step).__name__}")
@@ -114,7 +120,7 @@ def _transformed(step: Any, terms: Sequence[Term], names: Sequence[str | None]) 
 
 def _scaled(scaler: Any, terms: Sequence[Term]) -> list[Term]:
     if any(term != Term(term.input) for term in terms):
-        raise NotLinearError("it scales its features twice")
+        raise NotLinearError("it scales its features twice, or what it has encoded")
     offsets = scaler.mean_ if scaler.with_mean else [None] * len(terms)
     scales = scaler.scale_ if scaler.with_std else [None] * len(terms)
     return [
@@ -123,9 +129,28 @@ def _scaled(scaler: Any, terms: Sequence[Term]) -> list[Term]:
     ]
 
 
+def _encoded(encoder: Any, terms: Sequence[Term]) -> list[Term]:
+    """A term for each text that an encoder has seen in each column."""
+    import numpy as np
+
+    if any(term != Term(term.input) for term in terms):
+        raise NotLinearError("it encodes what it has scaled")
+    if encoder.drop is not None or getattr(encoder, "_infrequent_enabled", False):
+        raise NotLinearError("its OneHotEncoder leaves categories out")
+    if encoder.handle_unknown not in ("error", "ignore") or np.dtype(encoder.dtype) != np.float64:
+        raise NotLinearError("it has a OneHotEncoder of another kind")
+    texts = [list(each) for each in encoder.categories_]
+    if not all(isinstance(text, str) for each in texts for text in each):
+        raise NotLinearError("it encodes other values than texts")
+    strict = encoder.handle_unknown == "error"
+    return [
+        Term(term.input, text=str(text), strict=strict)
+        for term, known in zip(terms, texts, strict=True)
+        for text in known
+    ]
+
+
 def _chosen(transformer: Any, terms: Sequence[Term], names: Sequence[str | None]) -> list[Term]:
-    if getattr(transformer, "sparse_output_", False):
-        raise NotLinearError("it has a sparse ColumnTransformer")
     found: list[Term] = []
     for _, step, columns in transformer.transformers_:
         if isinstance(step, str) and step == "drop":

@@ -5,8 +5,8 @@ The numbers are those of scikit-learn up to the order in which terms are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add, and_
 from pathlib import Path
@@ -77,28 +77,13 @@ def build(spark: SparkSession, request: Request, form: LinearForm) -> DataFrame:
     return frame.select(_on_null(request, form, columns, outputs).alias("prediction"))
 
 
-@dataclass(frozen=True)
-class _Features:
-    """What a linear model computes with.
-
-    Attributes:
-        values: a number for each feature.
-        usable: whether a row is of the right form, or None if each is.
-        refused: what is raised where it is not.
-    """
-
-    values: list[Column]
-    usable: Column | None = None
-    refused: Column | None = None
-
-
 def _feature_names(request: Request) -> list[str | None]:
     """The names of the features: those of the inputs, or none for each element of one ARRAY.
 
     Raises:
-        NotLinearError: the inputs are other than numbers, or an ARRAY of another kind.
+        NotLinearError: the inputs are other than numbers and texts, or an ARRAY of another kind.
     """
-    kinds = (*_WHOLE, T.FloatType, T.DoubleType)
+    kinds = (*_WHOLE, T.FloatType, T.DoubleType, T.StringType)
     other = next((each for each in request.inputs if not isinstance(each.type, kinds)), None)
     if other is None:
         return [each.name for each in request.inputs]
@@ -108,10 +93,13 @@ def _feature_names(request: Request) -> list[str | None]:
     return [None] * other.shape[0]
 
 
-def _features(request: Request, columns: Sequence[str]) -> _Features:
+def _features(request: Request, columns: Sequence[str]) -> list[Column]:
+    """A number, or a text, for each input or each element of it; an array of another length is an error."""
     shape = request.inputs[0].shape
     if not shape:
-        return _Features([F.col(name).cast("double") for name in columns])
+        texts = [isinstance(each.type, T.StringType) for each in request.inputs]
+        pairs = zip(columns, texts, strict=True)
+        return [F.col(name) if text else F.col(name).cast("double") for name, text in pairs]
     array, (width,) = F.col(columns[0]), shape
     error = InputInvalidError(
         model=request.label,
@@ -121,9 +109,10 @@ def _features(request: Request, columns: Sequence[str]) -> _Features:
     )
     before, _, after = str(error).partition("@")
     size = F.size(array)
-    text = F.concat(F.lit(before), size.cast("string"), F.lit(after))
-    elements = [F.get(array, F.lit(position)) for position in range(width)]
-    return _Features(elements, size == width, F.when(array.isNotNull() & (size != width), F.raise_error(text)))
+    refused = F.raise_error(F.concat(F.lit(before), size.cast("string"), F.lit(after))).cast("array<double>")
+    # The check is in the array, for Spark drops one beside an element that it knows to be missing.
+    checked = F.when(array.isNotNull() & (size != width), refused).otherwise(array)
+    return [F.get(checked, F.lit(position)) for position in range(width)]
 
 
 def _check(request: Request, form: LinearForm) -> None:
@@ -135,6 +124,10 @@ def _check(request: Request, form: LinearForm) -> None:
         raise NotLinearError(f"its input is an array, where spark.lakepredict.onNull = {request.on_null}")
     result = request.model.signature.result
     scaled = any(term != Term(term.input) for term in form.terms)
+    texts = {term.input for term in form.terms if term.text is not None}
+    for place, each in enumerate(request.inputs):
+        if isinstance(each.type, T.StringType) is not (place in texts):
+            raise NotLinearError(f"it computes with {each.name} otherwise than as {each.type.simpleString()}")
     for each in request.inputs:
         if isinstance(each.type, T.FloatType) and scaled:
             raise NotLinearError("it computes with single precision")
@@ -148,17 +141,15 @@ def _check(request: Request, form: LinearForm) -> None:
         raise NotLinearError(f"it gives {result.simpleString()} for labels of another type")
 
 
-def _scores(request: Request, form: LinearForm, features: _Features) -> list[Column]:
+def _scores(request: Request, form: LinearForm, features: Sequence[Column]) -> list[Column]:
     """The scores; NULL where something is missing, an error where scikit-learn refuses something.
 
     A sum that is finite has no such input, which is all that most rows are asked. What occurs twice, and is needed in
     any case, Spark computes once, in a method of its own: so each part of a sum is a method that the JVM can compile.
     """
-    sums = [_sums(form, row, features.values) for row in range(len(form.weights))]
+    sums = [_sums(form, row, features) for row in range(len(form.weights))]
     magnitude = reduce(add, (F.abs(part) for parts in sums for part in parts))
-    finite = magnitude <= F.lit(_LARGEST)
-    finite = finite if features.usable is None else finite & features.usable
-    nothing = F.when(finite, F.lit(-0.0)).otherwise(_nothing(request, form, features))
+    nothing = F.when(magnitude <= F.lit(_LARGEST), F.lit(-0.0)).otherwise(_nothing(request, form, features))
     return [
         nothing + (reduce(add, parts) + F.lit(intercept))
         for parts, intercept in zip(sums, form.intercepts, strict=True)
@@ -167,13 +158,25 @@ def _scores(request: Request, form: LinearForm, features: _Features) -> list[Col
 
 def _sums(form: LinearForm, row: int, values: Sequence[Column]) -> list[Column]:
     """The terms of a score, added up in parts."""
-    summands = []
+    summands: list[Column] = []
+    texts: dict[int, dict[str, float]] = {}
     for term, weight in zip(form.terms, form.weights[row], strict=True):
+        if term.text is not None:
+            texts.setdefault(term.input, {})[term.text] = weight
+            continue
         value = values[term.input]
         value = value if term.offset is None else value - F.lit(term.offset)
         value = value if term.scale is None else value / F.lit(term.scale)
         summands.append(value * F.lit(weight))
+    strict = any(term.strict for term in form.terms)
+    for place, weights in texts.items():
+        found = F.try_element_at(_map(weights), values[place])
+        summands.append(found if strict else F.coalesce(found, F.lit(0.0)))
     return [_added(summands[start : start + _TERMS]) for start in range(0, len(summands), _TERMS)]
+
+
+def _map(weights: Mapping[str, float]) -> Column:
+    return F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
 
 
 def _added(summands: list[Column]) -> Column:
@@ -205,9 +208,10 @@ def _probabilities(form: LinearForm, scores: Sequence[Column]) -> Column:
     return F.when(total.isNotNull(), found)
 
 
-def _nothing(request: Request, form: LinearForm, features: _Features) -> Column:
+def _nothing(request: Request, form: LinearForm, features: Sequence[Column]) -> Column:
     """What to add to the scores where a sum is not finite: NULL, an error or, if no input is to blame, nothing."""
-    used = F.array(*(features.values[place] for place in sorted({term.input for term in form.terms})))
+    numbers = sorted({term.input for term in form.terms if term.text is None})
+    used = F.array(*(features[place] for place in numbers)) if numbers else F.array(F.lit(0.0))
     unusable = F.raise_error(
         str(
             ModelFailedError(
@@ -230,9 +234,18 @@ def _nothing(request: Request, form: LinearForm, features: _Features) -> Column:
         worst,
         lambda found: F.when(found == 2, of_missing).when(found == 1, unusable).otherwise(F.lit(-0.0)),
     )
-    if features.usable is None or features.refused is None:
-        return found
-    return F.when(features.usable, found).otherwise(features.refused)
+    for place in sorted({term.input for term in form.terms if term.strict}):
+        known = [term.text for term in form.terms if term.input == place]
+        unknown = ModelFailedError(
+            model=request.label, rows="1", reason="ValueError: a text of @ that the model was not trained on."
+        )
+        name = str(request.inputs[place].name)
+        error = F.raise_error(str(unknown).replace("@", name))
+        text = features[place]
+        # A row with a number missing is NULL whatever the text is: what is added to NULL is not computed.
+        unseen = found + error.cast("double")
+        found = F.when(text.isNull(), of_missing).when(text.isin(known), found).otherwise(unseen)
+    return found
 
 
 def _on_null(request: Request, form: LinearForm, names: Sequence[str], found: Column) -> Column:
