@@ -21,7 +21,8 @@ The tree::
     │   ├── RegisteredModelNotFoundError
     │   ├── AliasInvalidError
     │   ├── ModelFormatError
-    │   └── UserInterfaceError
+    │   ├── UserInterfaceError
+    │   └── FitError
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -556,3 +557,9 @@ class UserInterfaceError(TrackingError):
     """MLflow's user interface does not start."""
 
     name = "UI_NOT_STARTED"
+
+
+class FitError(TrackingError):
+    """An estimator of Spark ML cannot be fitted and judged on the data that is given."""
+
+    name = "FIT_UNSUITABLE"

@@ -24,7 +24,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from lakepredict.demo.features import FEATURES, HOLDOUT_WEEKS, LABEL
-from lakepredict.tracking import for_predict, forecast_errors, run_on_table, signature_of
+from lakepredict.tracking import TrackedRun, for_predict, forecast_errors, signature_of, track
 
 EXPERIMENT = "weekly_sales"
 
@@ -50,7 +50,7 @@ class TrainingData:
     signature: ModelSignature
 
 
-Trainer = Callable[[TrainingData], "pd.Series[float]"]
+Trainer = Callable[[TrainingData, TrackedRun], "pd.Series[float]"]
 
 
 def split_by_week(features: DataFrame, *, table: str, version: int) -> TrainingData:
@@ -69,18 +69,18 @@ def train_run(name: str, train: Trainer, data: TrainingData) -> str:
     Returns:
         The run's id.
     """
-    with run_on_table(EXPERIMENT, name, table=data.table, version=data.version, data=data.train) as run:
+    with track(EXPERIMENT, name, data=data.train, table=data.table, version=data.version, progress=False) as run:
         MlflowClient().set_experiment_tag(run.info.experiment_id, MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, "wape")
         mlflow.log_params({"model": name, "holdout_weeks": HOLDOUT_WEEKS, "holdout_from": str(data.split)})
         mlflow.log_dict({"features": list(FEATURES), "label": LABEL}, "features.json")
         held_out = data.test.toPandas()
-        forecast = train(data)
+        forecast = train(data, run)
         mlflow.log_metrics(forecast_errors(held_out[LABEL], forecast))
         mlflow.log_figure(plot_weeks(name, held_out, forecast), "forecast_vs_actual.png")
         return str(run.info.run_id)
 
 
-def seasonal_naive(data: TrainingData) -> pd.Series[float]:
+def seasonal_naive(data: TrainingData, run: TrackedRun) -> pd.Series[float]:
     """The baseline: a store sells what it sold in the same week last year."""
     mlflow.pyfunc.log_model(
         name="model",
@@ -91,19 +91,16 @@ def seasonal_naive(data: TrainingData) -> pd.Series[float]:
     return data.test.select("sales_last_year").toPandas()["sales_last_year"]
 
 
-def spark_linear(data: TrainingData) -> pd.Series[float]:
+def spark_linear(data: TrainingData, run: TrackedRun) -> pd.Series[float]:
     """A Spark ML pipeline: all features in one vector, ridge regression."""
     assembler = VectorAssembler(inputCols=list(FEATURES), outputCol="features")
     regression = LinearRegression(featuresCol="features", labelCol=LABEL, regParam=1000.0, elasticNetParam=0.0)
-    mlflow.log_params({"regParam": 1000.0, "elasticNetParam": 0.0})
-    model = Pipeline(stages=[assembler, regression]).fit(data.train)
-    mlflow.spark.log_model(
-        model, artifact_path="model", signature=data.signature, pip_requirements=pinned("mlflow", "pyspark")
-    )
-    return model.transform(data.test).select("prediction").toPandas()["prediction"]
+    model = run.fit(Pipeline(stages=[assembler, regression]), data.train, data.test).model
+    forecast: pd.DataFrame = model.transform(data.test).select("prediction").toPandas()
+    return forecast["prediction"]
 
 
-def sklearn_boosting(data: TrainingData) -> pd.Series[float]:
+def sklearn_boosting(data: TrainingData, run: TrackedRun) -> pd.Series[float]:
     """scikit-learn's histogram gradient boosting."""
     parameters: dict[str, Any] = {
         "max_iter": 150,

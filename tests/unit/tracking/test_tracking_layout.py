@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,22 @@ import pytest
 from lakepredict import errors, tracking
 
 PACKAGE = Path(tracking.__file__).parent
-ON_SPARK = {"_tables.py"}
+ON_SPARK = {
+    "_describe.py",
+    "_evaluate.py",
+    "_fitting.py",
+    "_progress.py",
+    "_record.py",
+    "_stages.py",
+    "_tables.py",
+    "_track.py",
+}
 IMPORT = re.compile(r"^\s*(?:from|import) pyspark", re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [path for path in PACKAGE.glob("*.py") if path.name not in ON_SPARK], ids=str)
 def test_no_spark(path: Path) -> None:
-    """Comparing, registering and formats know nothing of Spark."""
+    """Comparing, registering, formats and plots know nothing of Spark."""
     assert not IMPORT.search(path.read_text("utf-8"))
 
 
@@ -39,3 +50,15 @@ def test_errors_have_the_house_form(error: type[errors.TrackingError]) -> None:
 
     assert expected == str(error("It failed.", expected="a", got="b", hint="c."))
     assert error.name not in others
+
+
+def test_comparing_does_not_wait_for_spark_ml() -> None:
+    """The package's parts on Spark ML are imported when they are asked for."""
+    code = (
+        "import sys, lakepredict.tracking as tracking;"
+        "before = {'pyspark.ml', 'delta', 'matplotlib'} & set(sys.modules);"
+        "print(sorted(before), tracking.fit_and_log.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[] fit_and_log"
