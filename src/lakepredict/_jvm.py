@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark import Broadcast, SparkContext
 from pyspark.errors.exceptions.captured import CapturedException
@@ -303,10 +304,31 @@ def register_function(
         registry.registerFunction(_identifier(gateway, registry, name), info, builder)
 
 
-def _identifier(gateway: _Gateway, registry: Any, name: str) -> Any:
+def register_table_function(
+    spark: SparkSession, name: str, read: Callable[[Sequence[CallArgument]], pa.Table], *, usage: str, examples: str
+) -> None:
+    """Make ``name`` a built-in table function of this application.
+
+    ``read`` runs on the driver each time a query with a call of it is analysed, and gives the rows. They are part of
+    the plan from there on. What it raises reaches the user as with :func:`register_function`.
+    """
+    gateway = _Gateway.of(spark)
+    ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
+    _register_conditions(gateway)
+    builder = _new(gateway, _BUILDER)
+    builder.calling(_PythonTable(gateway, builder, spark, read), None)
+    info = gateway("catalyst.expressions.ExpressionInfo")(
+        _BUILDER, None, name, usage, "", examples, "", "table_funcs", "0.1.0", "", "python_udf"
+    )
+    everywhere = gateway("catalyst.analysis.TableFunctionRegistry").builtin()
+    for registry in (everywhere, spark._jsparkSession.sessionState().tableFunctionRegistry()):
+        registry.registerFunction(_identifier(gateway, registry, name, "range"), info, builder)
+
+
+def _identifier(gateway: _Gateway, registry: Any, name: str, like: str = "upper") -> Any:
     """``name`` with the catalog and schema that built-in functions have in this version of Spark."""
-    upper = next(known for known in _items(registry.listFunction()) if known.funcName() == "upper")
-    return gateway("catalyst.FunctionIdentifier")(name, upper.database(), upper.catalog())
+    known = next(each for each in _items(registry.listFunction()) if each.funcName() == like)
+    return gateway("catalyst.FunctionIdentifier")(name, known.database(), known.catalog())
 
 
 def _new(gateway: _Gateway, name: str) -> Any:
@@ -353,39 +375,34 @@ def _register_conditions(gateway: _Gateway) -> None:
     field.set(reader, reader.errorInfoMap().concat(ours.errorInfoMap()))
 
 
-class _PythonBuilder:
-    """The Python half of a function builder; implements ``java.util.function.Function``."""
+class _PythonFunction:
+    """The Python half of a builder of functions or tables; implements ``java.util.function.Function``."""
 
-    def __init__(self, gateway: _Gateway, java: Any, build: Callable[[Call], Splice | int]) -> None:
+    def __init__(self, gateway: _Gateway, java: Any) -> None:
         self._gateway = gateway
         self._java = java
-        self._build = build
 
     class Java:
         implements = ("java.util.function.Function",)
 
     def apply(self, given: Any) -> Any:
-        """Called by the analyzer; returns the expression to splice in, or the exception to throw."""
+        """Called by the analyzer; returns what takes the call's place, or the exception to throw."""
         try:
-            call = self._read_call(*given)
-            return self._expression(self._build(call), given[0], call)
+            return self._replace(*given)
         except PredictError as exc:
             return self._error(exc)
         except CapturedException as exc:
             return exc._origin  # Spark's own, for example from evaluating a constant: it needs no translation
         except Exception as exc:
-            _log.exception("PREDICT failed while a query was analysed")
+            _log.exception("a call failed while a query was analysed")
             return self._error(PredictInternalError(reason=f"{type(exc).__name__}: {exc}"))
 
-    def _read_call(self, arguments: Any, conf: Any, memo: Any) -> Call:
+    def _replace(self, arguments: Any, conf: Any, memo: Any) -> Any:
+        raise NotImplementedError
+
+    def _read_arguments(self, arguments: Any) -> tuple[CallArgument, ...]:
         records = str(self._java.described(arguments)).split(_RECORD) if arguments.nonEmpty() else []
-        return Call(
-            arguments=tuple(self._read_argument(arguments, place, each) for place, each in enumerate(records)),
-            case_sensitive=conf.caseSensitiveAnalysis(),
-            timezone=conf.sessionLocalTimeZone(),
-            settings=Settings.read(conf.getConfString),
-            memo=memo,
-        )
+        return tuple(self._read_argument(arguments, place, each) for place, each in enumerate(records))
 
     def _read_argument(self, arguments: Any, place: int, record: str) -> CallArgument:
         explicit, kind, name, sql, constant = record.split(_FIELD)
@@ -396,6 +413,46 @@ class _PythonBuilder:
             sql=sql,
             constant=constant == "true",
             value=lambda: _value(self._gateway, arguments.apply(place), _type_of_json(kind)),
+        )
+
+    def _error(self, exc: PredictError) -> Any:
+        parameters = self._gateway.java.PythonUtils.toScalaMap(exc.parameters)
+        return self._java.error(exc.condition, parameters)
+
+
+class _PythonTable(_PythonFunction):
+    """A table function: its rows become part of the plan."""
+
+    def __init__(
+        self, gateway: _Gateway, java: Any, spark: SparkSession, read: Callable[[Sequence[CallArgument]], pa.Table]
+    ) -> None:
+        super().__init__(gateway, java)
+        self._spark = spark
+        self._read = read
+
+    def _replace(self, arguments: Any, conf: Any, memo: Any) -> Any:
+        rows = self._spark.createDataFrame(self._read(self._read_arguments(arguments)))
+        return rows._jdf.queryExecution().analyzed()
+
+
+class _PythonBuilder(_PythonFunction):
+    """A function whose calls are bound to a model."""
+
+    def __init__(self, gateway: _Gateway, java: Any, build: Callable[[Call], Splice | int]) -> None:
+        super().__init__(gateway, java)
+        self._build = build
+
+    def _replace(self, arguments: Any, conf: Any, memo: Any) -> Any:
+        call = self._read_call(arguments, conf, memo)
+        return self._expression(self._build(call), arguments, call)
+
+    def _read_call(self, arguments: Any, conf: Any, memo: Any) -> Call:
+        return Call(
+            arguments=self._read_arguments(arguments),
+            case_sensitive=conf.caseSensitiveAnalysis(),
+            timezone=conf.sessionLocalTimeZone(),
+            settings=Settings.read(conf.getConfString),
+            memo=memo,
         )
 
     def _expression(self, splice: Splice | int, arguments: Any, call: Call) -> Any:
@@ -415,10 +472,6 @@ class _PythonBuilder:
         if splice.lenient:
             computed = self._gateway("catalyst.expressions.TryEval")(computed)
         return computed if titled is not None else _titled(self._gateway, computed, splice.name)
-
-    def _error(self, exc: PredictError) -> Any:
-        parameters = self._gateway.java.PythonUtils.toScalaMap(exc.parameters)
-        return self._java.error(exc.condition, parameters)
 
 
 def _feed(feed: Feed) -> str:

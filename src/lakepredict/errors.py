@@ -49,6 +49,7 @@ The tree::
         ├── ParameterInvalidError       PREDICT_PARAMETER_INVALID
         ├── ProbabilitiesMissingError   PREDICT_PROBABILITIES_MISSING
         ├── SettingInvalidError         PREDICT_SETTING_INVALID
+        ├── TrackedNotFoundError        PREDICT_TRACKED_NOT_FOUND
         └── PredictInternalError        PREDICT_INTERNAL_ERROR
 
 A :class:`PredictError` is raised while Spark analyses a query. Users of SQL and DataFrames see it as
@@ -458,6 +459,14 @@ class SettingInvalidError(PredictError):
         "  got:      <got>\n"
         "  hint: SET <setting> = <example>, or RESET <setting>."
     )
+
+
+class TrackedNotFoundError(PredictError):
+    """An experiment, a run or a registered model that a table function is asked for is not there."""
+
+    condition = "PREDICT_TRACKED_NOT_FOUND"
+    sqlstate = "42704"
+    template = "<what>\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
 
 
 class PredictInternalError(PredictError):

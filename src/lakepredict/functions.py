@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from lakepredict import _jvm, _predict
+from lakepredict import _jvm, _mlflow_tables, _predict
 
 _MODELS_KEPT = 64
 """How many bound models an application keeps, the least recently used going first."""
@@ -93,8 +93,45 @@ _PREDICT_VERSION = {
 }
 
 
+_TABLES = {
+    "mlflow_experiments": (
+        "_FUNC_() - The experiments of MLflow that are not deleted, read when the query is analysed.",
+        "\n    Examples:\n      > SELECT name, creation_time FROM _FUNC_() ORDER BY creation_time DESC;\n  ",
+    ),
+    "mlflow_runs": (
+        "_FUNC_(experiment) - The runs of an experiment, by its name or id, the oldest first: status, times, parameters"
+        " and tags as MAP<STRING, STRING>, the last value of each metric as MAP<STRING, DOUBLE>.",
+        """
+    Examples:
+      > SELECT run_name, metrics['rmse'] AS rmse, params['maxIter'] FROM _FUNC_('sales') ORDER BY rmse;
+  """,
+    ),
+    "mlflow_metrics": (
+        "_FUNC_(run_id) - Each value of each metric of a run, by its id or the first characters of one, with step"
+        " and time.",
+        "\n    Examples:\n      > SELECT step, value FROM _FUNC_('4f0c11d2') WHERE metric = 'loss' ORDER BY step;\n  ",
+    ),
+    "mlflow_models": (
+        "_FUNC_() - The registered models, with their aliases as MAP<STRING, BIGINT>.",
+        "\n    Examples:\n      > SELECT name, aliases['champion'] AS champion FROM _FUNC_();\n  ",
+    ),
+    "mlflow_model_versions": (
+        "_FUNC_(name) - The versions of a registered model: aliases, tags, run, and what PREDICT takes and gives;"
+        " the last two are NULL for a version that it cannot use.",
+        """
+    Examples:
+      > SELECT v.version, r.metrics['rmse'] AS rmse
+        FROM _FUNC_('sales_forecast') v JOIN mlflow_runs('sales') r USING (run_id);
+  """,
+    ),
+}
+
+
 def register(spark: SparkSession) -> None:
     """Make PREDICT, TRY_PREDICT, PREDICT_PROBA and PREDICT_VERSION built-in SQL functions of the application.
+
+    So do the table functions ``mlflow_experiments``, ``mlflow_runs``, ``mlflow_metrics``, ``mlflow_models`` and
+    ``mlflow_model_versions``, which show in SQL what MLflow has.
 
     What happens: they become known to this session, to all that are made later with
     ``spark.newSession()``, and to permanent views. Models are looked up with MLflow's tracking and registry
@@ -119,6 +156,9 @@ def register(spark: SparkSession) -> None:
     for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT), ("PREDICT_PROBA", _PREDICT_PROBA)):
         _jvm.register_function(spark, function.lower(), partial(binder.build, function), **texts)
     _jvm.register_function(spark, "predict_version", _predict.build_version, **_PREDICT_VERSION)
+    for name, table in _mlflow_tables.TABLES.items():
+        usage, examples = _TABLES[name]
+        _jvm.register_table_function(spark, name, partial(table.read, name), usage=usage, examples=examples)
 
 
 def predict(model: str, version: int | str, *cols: Column | str, params: Mapping[str, object] | None = None) -> Column:
