@@ -1,4 +1,4 @@
-"""A lakehouse: one folder with Delta tables, MLflow's store and its artifacts."""
+"""Where a lakehouse keeps what: Delta tables, MLflow's store and its artifacts, all in one folder."""
 
 from __future__ import annotations
 
