@@ -28,7 +28,7 @@ from lakepredict.errors import (
     TrackedNotFoundError,
     TrackingError,
 )
-from lakepredict.tracking import _lookup
+from lakepredict.tracking import _compare, _lookup
 
 Row = Mapping[str, Any]
 
@@ -110,20 +110,15 @@ def _time(milliseconds: int | None) -> datetime | None:
 
 
 def _experiments() -> Iterator[Row]:
-    client = MlflowClient()
-    token: str | None = None
-    while token is None or token:
-        page = client.search_experiments(page_token=token)
-        for each in page:
-            yield {
-                "experiment_id": each.experiment_id,
-                "name": each.name,
-                "artifact_location": each.artifact_location,
-                "creation_time": _time(each.creation_time),
-                "last_update_time": _time(each.last_update_time),
-                "tags": list(each.tags.items()),
-            }
-        token = page.token or ""
+    for each in _lookup.experiments():
+        yield {
+            "experiment_id": each.experiment_id,
+            "name": each.name,
+            "artifact_location": each.artifact_location,
+            "creation_time": _time(each.creation_time),
+            "last_update_time": _time(each.last_update_time),
+            "tags": list(each.tags.items()),
+        }
 
 
 def _runs(experiment: str) -> Iterator[Row]:
@@ -134,15 +129,14 @@ def _runs(experiment: str) -> Iterator[Row]:
 
 def _run(run: Run) -> Row:
     info, tags = run.info, run.data.tags
-    ended = info.end_time is not None and info.start_time is not None
     return {
         "run_id": info.run_id,
         "run_name": info.run_name,
         "status": info.status,
         "start_time": _time(info.start_time),
         "end_time": _time(info.end_time),
-        "seconds": (info.end_time - info.start_time) / 1000 if ended else None,
-        "parent_run_id": tags.get("mlflow.parentRunId"),
+        "seconds": _compare.seconds_of(run),
+        "parent_run_id": _compare.parent_of(run),
         "user": tags.get("mlflow.user") or info.user_id or None,
         "params": list(run.data.params.items()),
         "metrics": [(name, float(value)) for name, value in run.data.metrics.items()],
@@ -184,12 +178,11 @@ def _aliases(model: RegisteredModel) -> Mapping[str, str]:
 def _versions(name: str) -> Iterator[Row]:
     model = _lookup.find_registered_model(name)
     aliases = _aliases(model)
-    found = MlflowClient().search_model_versions(f"name = '{_quoted(model.name)}'")
-    for each in sorted(found, key=lambda version: int(version.version)):
+    for each in reversed(_registry.model_versions(model.name)):
         yield {
             "name": each.name,
             "version": int(each.version),
-            "aliases": sorted(alias for alias, version in aliases.items() if int(version) == int(each.version)),
+            "aliases": _lookup.aliases_of(each, aliases),
             "status": each.status,
             "creation_time": _time(each.creation_timestamp),
             "last_update_time": _time(each.last_updated_timestamp),
@@ -201,19 +194,14 @@ def _versions(name: str) -> Iterator[Row]:
         }
 
 
-def _quoted(name: str) -> str:
-    return name.replace("'", "''")
-
-
 def _signature(version: ModelVersion) -> Row:
     """The inputs and the result as PREDICT has them; nothing where it cannot use the version."""
     reference = _registry.ModelReference(version.name, int(version.version))
     try:
-        signature = _registry.describe(reference, version).signature
+        model = _registry.describe(reference, version)
     except (SignatureMissingError, SignatureUnsupportedError, ModelUnreadableError):
         return {"inputs": None, "prediction": None}
-    inputs = [{"name": each.name, "type": sql_type(each.type), "required": each.required} for each in signature.inputs]
-    return {"inputs": inputs, "prediction": sql_type(signature.result)}
+    return {"inputs": _lookup.inputs_of(model), "prediction": sql_type(model.signature.result)}
 
 
 TABLES = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.store.entities import PagedList
 
 from lakepredict import _signature
 from lakepredict._sql import literal
@@ -42,7 +43,7 @@ from lakepredict.errors import (
     VersionNotFoundError,
 )
 
-_NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 """What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
 
 _LISTED = 20
@@ -235,33 +236,45 @@ def _find(client: MlflowClient, reference: ModelReference) -> ModelVersion:
 
 def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
     client.get_registered_model(reference.name)
-    versions = _versions(client, reference.name)
+    versions = model_versions(reference.name)
     if not versions:
         raise _version_missing(reference, [])
-    return client.get_model_version(reference.name, str(max(versions)))
+    return client.get_model_version(reference.name, str(versions[0].version))
 
 
 def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowException) -> Exception | None:
     """The error that says what is missing and what there is instead, or None if something else is wrong."""
-    if exc.error_code not in _NOT_FOUND and "not found" not in str(exc).lower():
+    if exc.error_code not in NOT_FOUND and "not found" not in str(exc).lower():
         return None
     try:
         model = client.get_registered_model(reference.name)
     except MlflowException as model_exc:
-        if model_exc.error_code not in _NOT_FOUND:
+        if model_exc.error_code not in NOT_FOUND:
             return None
         return _model_missing(client, reference)
-    versions = _versions(client, reference.name)
+    versions = sorted(int(each.version) for each in model_versions(reference.name))
     if isinstance(reference.version, str) and reference.version != "latest":
         return _alias_missing(reference, model.aliases, versions)
     return _version_missing(reference, versions)
 
 
-def _versions(client: MlflowClient, name: str) -> list[int]:
+def pages(search: Callable[[str | None], PagedList[_T]]) -> Iterator[_T]:
+    """All that one of MLflow's searches finds, which it gives in pages, each with the token of the next."""
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
+        yield from page
+
+
+def model_versions(name: str | None = None) -> list[ModelVersion]:
+    """All versions of a model, or of all models, the highest number first."""
+    client = MlflowClient()
+    mark = '"' if name is not None and "'" in name else "'"
+    condition = None if name is None else f"name = {mark}{name}{mark}"
+    found = pages(lambda token: client.search_model_versions(condition, page_token=token))
     # MLflow's filters have no escape; it is the answer that decides.
-    mark = '"' if "'" in name else "'"
-    found = client.search_model_versions(f"name = {mark}{name}{mark}")
-    return sorted(int(each.version) for each in found if each.name == name)
+    return sorted((each for each in found if name in (None, each.name)), key=lambda each: -int(each.version))
 
 
 def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotFoundError:
@@ -287,8 +300,7 @@ def _version_missing(reference: ModelReference, versions: list[int]) -> VersionN
 
 
 def _set_alias(reference: ModelReference, version: int) -> str:
-    call = f"set_registered_model_alias({reference.name!r}, {reference.version!r}, '{version}')"
-    return f"set the alias with MlflowClient().{call}."
+    return f"set the alias with lakepredict.tracking.promote({reference.name!r}, {version}, {reference.version!r})."
 
 
 def _first_version(reference: ModelReference) -> str:

@@ -90,6 +90,15 @@ def test_models_and_versions(spark: SparkSession, runs: dict[str, str]) -> None:
     assert (first.prediction, first.tags["stage"]) == ("DOUBLE", "test")
 
 
+@pytest.mark.parametrize("name", ["it's tabled", 'the "tabled"'])
+def test_versions_of_a_name_with_quotes(spark: SparkSession, runs: dict[str, str], name: str) -> None:
+    """A model with a quote in its name has versions as any other."""
+    tracking.register(runs["good"], name, alias="champion")
+    found = spark.sql("SELECT name, version, aliases FROM mlflow_model_versions(:name)", args={"name": name}).collect()
+
+    assert [tuple(row) for row in found] == [(name, 1, ["champion"])]
+
+
 def test_version_that_predict_cannot_use(spark: SparkSession, models: None) -> None:
     """A version without a signature is a row as well, with NULL for what PREDICT would take."""
     row = spark.sql("SELECT inputs, prediction, version FROM mlflow_model_versions('unsigned')").first()

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.artifacts import list_artifacts
 from mlflow.entities import Experiment, FileInfo, Run
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from lakepredict import _registry, _signature
@@ -162,13 +162,15 @@ def _list_artifacts(found: Run, path: str | None) -> list[FileInfo]:
 
 def models() -> Facts:
     """The registered models."""
-    return {"models": [_model_summary(each.name, each) for each in _lookup.registered_models()]}
+    versions = defaultdict(list)
+    for each in _registry.model_versions():
+        versions[each.name].append(each)
+    return {"models": [_model_summary(each, versions[each.name]) for each in _lookup.registered_models()]}
 
 
-def _model_summary(name: str, found: Any) -> Facts:
-    versions = _versions(name)
+def _model_summary(found: RegisteredModel, versions: Sequence[ModelVersion]) -> Facts:
     return {
-        "name": name,
+        "name": found.name,
         "description": found.description or None,
         "version_count": len(versions),
         "latest": int(versions[0].version) if versions else None,
@@ -185,26 +187,13 @@ def model(name: str, version: str | None, limit: int) -> Facts:
         PredictError: the version or alias that is asked for does not exist.
     """
     found = _lookup.find_registered_model(name)
-    versions = _versions(name)
-    summary = {**_model_summary(name, found), "tags": dict(sorted(found.tags.items()))}
+    versions = _registry.model_versions(name)
+    summary = {**_model_summary(found, versions), "tags": dict(sorted(found.tags.items()))}
     sources = [_version_facts(each, found.aliases) for each in versions[:limit]]
     if not versions:
         return {**summary, "versions": [], "shown": None}
     reference = _registry.ModelReference.parse(name, version or _usual_version(found.aliases))
     return {**summary, "versions": sources, "shown": _shown(reference, found.aliases)}
-
-
-def _versions(name: str) -> list[ModelVersion]:
-    """All versions of a model, newest first."""
-    client = MlflowClient()
-    mark = '"' if "'" in name else "'"
-    versions: list[ModelVersion] = []
-    token: str | None = None
-    while token is None or token:
-        page = client.search_model_versions(f"name = {mark}{name}{mark}", page_token=token)
-        versions.extend(page)
-        token = page.token or ""
-    return sorted((each for each in versions if each.name == name), key=lambda each: -int(each.version))
 
 
 def _usual_version(aliases: dict[str, str]) -> str:
@@ -218,7 +207,7 @@ def _version_facts(found: ModelVersion, aliases: dict[str, str]) -> Facts:
     source = _run_of(found)
     return {
         "version": int(found.version),
-        "aliases": sorted(alias for alias, version in aliases.items() if int(version) == int(found.version)),
+        "aliases": _lookup.aliases_of(found, aliases),
         "status": found.status,
         "created": _time(found.creation_timestamp),
         "run_id": found.run_id or None,
@@ -258,10 +247,7 @@ def _shown(reference: _registry.ModelReference, aliases: dict[str, str]) -> Fact
     return {
         **facts,
         "flavors": [flavor for flavor in resolved.flavors if flavor != "python_function"],
-        "inputs": [
-            {"name": each.name, "type": sql_type(each.type), "required": each.required}
-            for each in resolved.signature.inputs
-        ],
+        "inputs": _lookup.inputs_of(resolved),
         "result": sql_type(resolved.signature.result),
         "predict": _statement(reference, resolved.signature.inputs, table),
         "problem": None,

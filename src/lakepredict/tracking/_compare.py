@@ -181,7 +181,8 @@ def parent_of(run: Run) -> str | None:
 
 def seconds_of(run: Run) -> float | None:
     """How long a run took, or None while it runs."""
-    return (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
+    begun, ended = run.info.start_time, run.info.end_time
+    return None if begun is None or ended is None else (ended - begun) / 1000
 
 
 def _nothing_to_compare(experiment: Experiment, runs: list[Run], metric: str) -> MetricNotFoundError:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run, ViewType
-from mlflow.entities.model_registry import RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from lakepredict._registry import NOT_FOUND, ResolvedModel, pages
+from lakepredict._sql import sql_type
 from lakepredict.errors import (
     ExperimentNotFoundError,
     FilterInvalidError,
     RegisteredModelNotFoundError,
     RunNotFoundError,
 )
-
-_NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
-"""What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
 
 _LISTED = 10
 """How many names an error message lists at most."""
@@ -35,7 +34,7 @@ def find_experiment(name: str) -> Experiment:
     client = MlflowClient()
     found = client.get_experiment_by_name(name) or (_experiment_of_id(client, name) if name.isdigit() else None)
     if found is None:
-        names = [each.name for each in client.search_experiments()]
+        names = [each.name for each in experiments()]
         raise ExperimentNotFoundError(
             f"There is no experiment `{name}`.",
             expected=listed(name, names, "the name or id of an experiment, but there is none"),
@@ -56,38 +55,37 @@ def _experiment_of_id(client: MlflowClient, identifier: str) -> Experiment | Non
     try:
         return client.get_experiment(identifier)
     except MlflowException as exc:
-        if exc.error_code in _NOT_FOUND:
+        if exc.error_code in NOT_FOUND:
             return None
         raise
 
 
-def runs_of(experiments: Sequence[Experiment], where: str = "") -> list[Run]:
+def experiments() -> list[Experiment]:
+    """All experiments that are not deleted, the newest first."""
+    client = MlflowClient()
+    return list(pages(lambda token: client.search_experiments(page_token=token)))
+
+
+def runs_of(given: Sequence[Experiment], where: str = "") -> list[Run]:
     """All runs of experiments that are not deleted and that a filter of MLflow's lets through, the oldest first.
 
     Raises:
         FilterInvalidError: MLflow does not understand the filter.
     """
     client = MlflowClient()
-    identifiers = [each.experiment_id for each in experiments]
-    runs: list[Run] = []
-    token: str | None = None
-    while token is None or token:
-        try:
-            page = client.search_runs(
-                identifiers, where, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time ASC"], token
-            )
-        except MlflowException as exc:
-            if not where or exc.error_code not in _NOT_FOUND:
-                raise
-            raise FilterInvalidError(
-                "MLflow does not understand the filter of runs.",
-                expected="conditions joined by AND, on metrics, params, tags and attributes",
-                got=f"{where}: {str(exc).splitlines()[0]}",
-                hint="for example: params.model = 'ridge' AND metrics.rmse < 10 AND tags.`a.b` = 'c'.",
-            ) from exc
-        runs.extend(page)
-        token = page.token or ""
-    return runs
+    ids = [each.experiment_id for each in given]
+    order = ["attributes.start_time ASC"]
+    try:
+        return list(pages(lambda token: client.search_runs(ids, where, ViewType.ACTIVE_ONLY, 1000, order, token)))
+    except MlflowException as exc:
+        if not where or exc.error_code not in NOT_FOUND:
+            raise
+        raise FilterInvalidError(
+            "MLflow does not understand the filter of runs.",
+            expected="conditions joined by AND, on metrics, params, tags and attributes",
+            got=f"{where}: {str(exc).splitlines()[0]}",
+            hint="for example: params.model = 'ridge' AND metrics.rmse < 10 AND tags.`a.b` = 'c'.",
+        ) from exc
 
 
 def find_run(identifier: str) -> Run:
@@ -107,8 +105,8 @@ def find_run(identifier: str) -> Run:
                 hint=f"restore it with MlflowClient().restore_run({run.info.run_id!r}).",
             )
         return run
-    experiments = MlflowClient().search_experiments()
-    begun = _search(experiments, f"run_id LIKE '{text}%'") if re.fullmatch("[0-9a-f]{4,31}", text) else []
+    every = experiments()
+    begun = _search(every, f"run_id LIKE '{text}%'") if re.fullmatch("[0-9a-f]{4,31}", text) else []
     if len(begun) == 1:
         return begun[0]
     if begun:
@@ -118,7 +116,7 @@ def find_run(identifier: str) -> Run:
             got=text,
             hint="give more characters of the id.",
         )
-    raise _run_missing(identifier, experiments)
+    raise _run_missing(identifier, every)
 
 
 def _run_of_id(text: str) -> Run | None:
@@ -127,18 +125,18 @@ def _run_of_id(text: str) -> Run | None:
     try:
         return MlflowClient().get_run(text)
     except MlflowException as exc:
-        if exc.error_code in _NOT_FOUND:
+        if exc.error_code in NOT_FOUND:
             return None
         raise
 
 
-def _search(experiments: Sequence[Experiment], condition: str) -> list[Run]:
-    return runs_of(experiments, f"attributes.{condition}") if experiments else []
+def _search(given: Sequence[Experiment], condition: str) -> list[Run]:
+    return runs_of(given, f"attributes.{condition}") if given else []
 
 
-def _run_missing(identifier: str, experiments: Sequence[Experiment]) -> RunNotFoundError:
-    namesakes = _search(experiments, f"run_name = '{identifier}'") if "'" not in identifier else []
-    examples = namesakes[-3:] or _newest(experiments)
+def _run_missing(identifier: str, given: Sequence[Experiment]) -> RunNotFoundError:
+    namesakes = _search(given, f"run_name = '{identifier}'") if "'" not in identifier else []
+    examples = namesakes[-3:] or _newest(given)
     return RunNotFoundError(
         f"There is no run {identifier}.",
         expected=f"a run's id, or the first characters of one, as {', '.join(map(described, examples))}"
@@ -151,8 +149,8 @@ def _run_missing(identifier: str, experiments: Sequence[Experiment]) -> RunNotFo
     )
 
 
-def _newest(experiments: Sequence[Experiment]) -> list[Run]:
-    identifiers = [each.experiment_id for each in experiments]
+def _newest(given: Sequence[Experiment]) -> list[Run]:
+    identifiers = [each.experiment_id for each in given]
     order = ["attributes.start_time DESC"]
     return list(MlflowClient().search_runs(identifiers, max_results=3, order_by=order)) if identifiers else []
 
@@ -172,7 +170,7 @@ def find_registered_model(name: str) -> RegisteredModel:
     try:
         return client.get_registered_model(name)
     except MlflowException as exc:
-        if exc.error_code not in _NOT_FOUND:
+        if exc.error_code not in NOT_FOUND:
             raise
         names = [model.name for model in registered_models()]
         raise RegisteredModelNotFoundError(
@@ -186,13 +184,18 @@ def find_registered_model(name: str) -> RegisteredModel:
 def registered_models() -> list[RegisteredModel]:
     """All registered models, by name."""
     client = MlflowClient()
-    models: list[RegisteredModel] = []
-    token: str | None = None
-    while token is None or token:
-        page = client.search_registered_models(order_by=["name ASC"], page_token=token)
-        models.extend(page)
-        token = page.token or ""
-    return models
+    return list(pages(lambda token: client.search_registered_models(order_by=["name ASC"], page_token=token)))
+
+
+def aliases_of(version: ModelVersion, aliases: Mapping[str, str]) -> list[str]:
+    """The aliases of a version, sorted, of those that its model has; a search for versions does not give them."""
+    return sorted(alias for alias, number in aliases.items() if int(number) == int(version.version))
+
+
+def inputs_of(model: ResolvedModel) -> list[dict[str, Any]]:
+    """The inputs of a model as PREDICT takes them, their types as SQL writes them."""
+    inputs = model.signature.inputs
+    return [{"name": each.name, "type": sql_type(each.type), "required": each.required} for each in inputs]
 
 
 def listed(wrong: str, names: Iterable[str], none: str) -> str:
