@@ -117,7 +117,8 @@ class Binder:
         engine, why = ("arrow", why) if unfit is None else ("pandas", unfit)
         trees = None
         if unfit is None and request.compiled:
-            found = self._trees.get((request.key, "trees"), lambda: self._compile(request))
+            key = request.model.identity, request.inputs, request.probabilities
+            found = self._trees.get(key, lambda: self._compile(request))
             if isinstance(found, str):
                 why = f"not compiled: {found}"
             else:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from mlflow.models import ModelSignature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, Schema
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -72,6 +73,19 @@ def register_model(
             model, name="model", signature=signature, registered_model_name=name, pip_requirements=["scikit-learn"]
         )
     return int(info.registered_model_version)
+
+
+def log_model(log: Callable[..., Any], model: Any, name: str, inputs: Any, outputs: Any, **options: Any) -> None:
+    """Register a fitted model by one of MLflow's ``log_model`` functions."""
+    with mlflow.start_run():
+        log(
+            model,
+            name="model",
+            signature=infer_signature(inputs, outputs),
+            registered_model_name=name,
+            pip_requirements=["scikit-learn"],
+            **options,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from mlflow.models import infer_signature
 from pyspark.errors import AnalysisException, PythonException
 from pyspark.sql import SparkSession
 from sklearn.compose import make_column_transformer
@@ -21,6 +20,9 @@ from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegr
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+from conftest import log_model
+from lakepredict.engines import workers
 
 RANDOM = np.random.default_rng(23)
 NUMBERS = pd.DataFrame({"a": RANDOM.normal(size=90), "b": RANDOM.normal(size=90), "n": RANDOM.integers(0, 9, 90)})
@@ -63,26 +65,13 @@ CASES = {
 }
 
 
-def register(log: Callable[..., Any], model: Any, name: str, inputs: Any, outputs: Any, **options: Any) -> None:
-    """Register a model."""
-    with mlflow.start_run():
-        log(
-            model,
-            name="model",
-            signature=infer_signature(inputs, outputs),
-            registered_model_name=name,
-            pip_requirements=["scikit-learn"],
-            **options,
-        )
-
-
 @pytest.fixture(scope="module")
 def models(spark: SparkSession) -> None:
     """Every case, fitted and registered, and the table ``engine_rows``."""
     spark.createDataFrame(TEXTS.assign(id=range(len(TEXTS)))).repartition(2).createOrReplaceTempView("engine_rows")
     for name, case in CASES.items():
         case.model.fit(case.inputs, case.target)
-        register(case.log, case.model, f"engine_{name}", case.inputs, case.model.predict(case.inputs))
+        log_model(case.log, case.model, f"engine_{name}", case.inputs, case.model.predict(case.inputs))
 
 
 @pytest.fixture
@@ -144,7 +133,7 @@ def test_threads(session: SparkSession) -> None:
     ones = pd.DataFrame({"x": [1.0, 1.0]})
     model = told(lambda rows: rows).fit(ones, [1.0, 1.0])
     model.steps[0] = ("told", FunctionTransformer(lambda rows: rows * float(os.environ["OMP_NUM_THREADS"])))
-    register(by_pickle, model, "told_threads", ones, np.array([1.0, 1.0]))
+    log_model(by_pickle, model, "told_threads", ones, np.array([1.0, 1.0]))
     row = session.sql("SELECT PREDICT('told_threads', 1, x) AS p FROM VALUES (1D) AS t(x)").first()
 
     assert row is not None
@@ -161,7 +150,7 @@ def test_categories(session: SparkSession, library: str) -> None:
     else:
         model = xgboost.XGBRegressor(n_estimators=5, enable_categorical=True).fit(data, Y)
         log = mlflow.xgboost.log_model
-    register(log, model, f"categories_{library}", data, model.predict(data))
+    log_model(log, model, f"categories_{library}", data, model.predict(data))
     query = f"SELECT PREDICT('categories_{library}', 1, *) AS p FROM"
     found = [row.p for row in session.sql(f"{query} engine_rows ORDER BY id").collect()]
     missing = data.head(1).assign(place=pd.Categorical([None], categories=data["place"].cat.categories))
@@ -192,7 +181,7 @@ def test_reasons(session: SparkSession, models: None) -> None:
     days = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=5)})
     model = told(lambda rows: rows[["day"]].astype("int64") / 1e9)
     model.fit(days, np.arange(5.0))
-    register(by_pickle, model, "counted_days", days, model.predict(days))
+    log_model(by_pickle, model, "counted_days", days, model.predict(days))
 
     for query, reason in REASONS.items():
         assert reason in explained(session, query)
@@ -240,12 +229,27 @@ def test_probabilities_of_compiled_trees(session: SparkSession, models: None) ->
     np.testing.assert_allclose(found, case.model.predict_proba(case.inputs), rtol=1e-12)
 
 
+def test_trees_are_compiled_once(session: SparkSession, models: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a model is called, its trees are compiled once for its predictions and once for its probabilities."""
+    case = CASES["forest"]
+    log_model(case.log, case.model, "compiled_once", case.inputs, case.model.predict(case.inputs))
+    ship, asked = workers.ship_trees, []
+    monkeypatch.setattr(workers, "ship_trees", lambda *given: (asked.append(given[1].probabilities), ship(*given))[1])
+    session.conf.set("spark.lakepredict.trees", "compiled")
+    for timezone in ("Asia/Tokyo", "UTC"):
+        session.conf.set("spark.sql.session.timeZone", timezone)
+        for function in ("PREDICT", "TRY_PREDICT", "PREDICT_PROBA"):
+            assert "trees[" in explained(session, f"SELECT {function}('compiled_once', 1, *) AS p FROM engine_rows")
+
+    assert asked == [False, True]
+
+
 def test_large_integers_are_not_rounded_twice(session: SparkSession) -> None:
     """Integers that a double does not hold are left to the library, which makes single-precision numbers of them."""
     large = 2**53 + 2**29 + 1
     data = pd.DataFrame({"n": [0, 2**53, large, 2**54]})
     model = GradientBoostingRegressor(n_estimators=3).fit(data, [0.0, 1.0, 5.0, 9.0])
-    register(by_pickle, model, "large_integers", data, model.predict(data))
+    log_model(by_pickle, model, "large_integers", data, model.predict(data))
     session.conf.set("spark.lakepredict.trees", "compiled")
     values = ", ".join(f"({each}L)" for each in data["n"])
     query = f"SELECT n, PREDICT('large_integers', 1, n) AS p FROM VALUES {values} AS t(n) ORDER BY n"
@@ -267,10 +271,10 @@ def test_trees_that_are_not_compiled(session: SparkSession, models: None, caplog
 
 def test_no_compiler(session: SparkSession, models: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a C compiler, the library scores."""
+    case = CASES["boosting"]
+    log_model(case.log, case.model, "not_compiled_yet", case.inputs, case.model.predict(case.inputs))
     monkeypatch.setenv("PATH", "")
     session.conf.set("spark.lakepredict.trees", "compiled")
-    # Another time zone makes it another request, which has not been compiled yet.
-    session.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
-    query = "SELECT PREDICT('engine_boosting', 1, *) AS p FROM engine_rows"
+    query = "SELECT PREDICT('not_compiled_yet', 1, *) AS p FROM engine_rows"
 
     assert "arrow[not compiled: there is no C compiler" in explained(session, query)

@@ -8,7 +8,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import infer_signature
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from sklearn.base import clone
@@ -17,6 +16,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from conftest import log_model
 
 RANDOM = np.random.default_rng(17)
 X = pd.DataFrame({"a": RANDOM.normal(size=90), "b": RANDOM.normal(5.0, 3.0, size=90), "n": RANDOM.integers(0, 9, 90)})
@@ -42,19 +43,6 @@ GAPS = """
 """Rows with something missing or infinite."""
 
 
-def log(model: Any, name: str, inputs: Any, outputs: Any, **options: Any) -> None:
-    """Register a model."""
-    with mlflow.start_run():
-        mlflow.sklearn.log_model(
-            model,
-            name="model",
-            signature=infer_signature(inputs, outputs),
-            registered_model_name=name,
-            pip_requirements=["scikit-learn"],
-            **options,
-        )
-
-
 @pytest.fixture(scope="module")
 def rows(spark: SparkSession) -> str:
     """The rows that the models were trained on, and a table of rows with something missing."""
@@ -62,7 +50,7 @@ def rows(spark: SparkSession) -> str:
     spark.createDataFrame(frame).repartition(2).createOrReplaceTempView("linear_rows")
     for name, (model, target) in MODELS.items():
         model.fit(X, target)
-        log(model, f"linear_{name}", X, model.predict(X))
+        log_model(mlflow.sklearn.log_model, model, f"linear_{name}", X, model.predict(X))
     return "linear_rows"
 
 
@@ -163,7 +151,7 @@ def test_arrays(session: SparkSession, name: str) -> None:
     model, target = MODELS[name]
     matrix = X.to_numpy(dtype="float64")
     model = clone(model).fit(matrix, target)
-    log(model, f"linear_array_{name}", matrix, model.predict(matrix))
+    log_model(mlflow.sklearn.log_model, model, f"linear_array_{name}", matrix, model.predict(matrix))
     session.createDataFrame(
         [(at, row) for at, row in enumerate(matrix.tolist())], "id INT, x ARRAY<DOUBLE>"
     ).createOrReplaceTempView("linear_arrays")
@@ -212,7 +200,7 @@ def test_texts(session: SparkSession, unknown: str, kind: str) -> None:
     last = Ridge() if kind == "number" else LogisticRegression(max_iter=1000)
     model = make_pipeline(encode, last).fit(TEXTS, target if kind == "number" else SIZES + PLACES)
     name = f"linear_texts_{unknown}_{kind}"
-    log(model, name, TEXTS, model.predict(TEXTS))
+    log_model(mlflow.sklearn.log_model, model, name, TEXTS, model.predict(TEXTS))
     session.createDataFrame(TEXTS.assign(id=range(len(TEXTS)))).createOrReplaceTempView("linear_texts")
     plain = f"SELECT PREDICT('{name}', 1, *) AS p FROM linear_texts ORDER BY id"
     found = {}
@@ -241,7 +229,7 @@ def test_encoder_that_leaves_categories_out(spark: SparkSession) -> None:
     """An encoder that does more than look texts up is left to Python workers."""
     encode = ColumnTransformer([("texts", OneHotEncoder(drop="first"), ["size", "place"])], remainder="passthrough")
     model = make_pipeline(encode, Ridge()).fit(TEXTS, Y)
-    log(model, "linear_dropping", TEXTS, model.predict(TEXTS))
+    log_model(mlflow.sklearn.log_model, model, "linear_dropping", TEXTS, model.predict(TEXTS))
     spark.createDataFrame(TEXTS.assign(id=range(len(TEXTS)))).createOrReplaceTempView("linear_texts")
     query = "SELECT PREDICT('linear_dropping', 1, *) AS p FROM linear_texts ORDER BY id"
 
@@ -253,7 +241,7 @@ def test_many_columns(spark: SparkSession) -> None:
     """A model of hundreds of columns is arithmetic, too."""
     wide = pd.DataFrame(RANDOM.normal(size=(400, 300)), columns=[f"x{position}" for position in range(300)])
     model = make_pipeline(StandardScaler(), Ridge()).fit(wide, wide.sum(axis=1))
-    log(model, "linear_wide", wide, model.predict(wide))
+    log_model(mlflow.sklearn.log_model, model, "linear_wide", wide, model.predict(wide))
     frame = spark.createDataFrame(wide.head(50).assign(id=range(50)))
     frame.createOrReplaceTempView("linear_wide_rows")
     query = "SELECT id, PREDICT('linear_wide', 1, *) AS p FROM linear_wide_rows"
@@ -266,7 +254,7 @@ def test_many_columns(spark: SparkSession) -> None:
 def test_model_that_cannot_be_read(spark: SparkSession, rows: str) -> None:
     """A linear model of another make, here with sparse coefficients, is left to Python workers."""
     model = LogisticRegression().fit(X, CLASSES > 0).sparsify()
-    log(model, "linear_sparse", X, model.predict(X), serialization_format="cloudpickle")
+    log_model(mlflow.sklearn.log_model, model, "linear_sparse", X, model.predict(X), serialization_format="cloudpickle")
     query = f"SELECT id, PREDICT('linear_sparse', 1, *) AS p FROM {rows}"
     found = [row.p for row in sorted(spark.sql(query).collect(), key=lambda row: row.id)]
 
@@ -277,15 +265,7 @@ def test_model_that_cannot_be_read(spark: SparkSession, rows: str) -> None:
 def test_engine_that_is_asked_for(session: SparkSession, rows: str) -> None:
     """spark.lakepredict.engine forces Python workers, or arithmetic, and says why it cannot."""
     model = HistGradientBoostingRegressor(max_iter=3).fit(X, Y)
-    with mlflow.start_run():
-        mlflow.sklearn.log_model(
-            model,
-            name="model",
-            signature=infer_signature(X, model.predict(X)),
-            registered_model_name="no_linear",
-            pip_requirements=["scikit-learn"],
-            serialization_format="cloudpickle",
-        )
+    log_model(mlflow.sklearn.log_model, model, "no_linear", X, model.predict(X), serialization_format="cloudpickle")
 
     for engine in ("arrow", "pandas"):
         session.conf.set("spark.lakepredict.engine", engine)

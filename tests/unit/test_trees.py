@@ -323,25 +323,32 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read(model, NAMES)
 
 
-def test_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script where the C compiler is looked for first."""
+
+    def put(script: str) -> None:
+        path = tmp_path / "cc"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o700)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    return put
+
+
+def test_compiler_that_fails(compiler: Callable[[str], None]) -> None:
     """What a compiler complains of is in the reason."""
     model, _ = made("boosting", NUMBERS)
-    script = tmp_path / "cc"
-    script.write_text("#!/bin/sh\necho no license >&2\nexit 1\n")
-    script.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    compiler("echo no license >&2\nexit 1")
 
     with pytest.raises(NotCompiledError, match="failed: no license"):
         read(model, NAMES)
 
 
-def test_compiler_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiler_that_hangs(compiler: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A compiler that takes too long is given up."""
     model, _ = made("boosting", NUMBERS)
-    script = tmp_path / "cc"
-    script.write_text("#!/bin/sh\nexec sleep 60\n")
-    script.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    compiler("exec sleep 60")
     monkeypatch.setattr(_trees, "_SECONDS", 0.2)
 
     with pytest.raises(NotCompiledError, match="took longer"):

@@ -29,7 +29,6 @@ NODE = np.dtype([("threshold", "f8"), ("feature", "i4"), ("next", "i4")])
 TOLERANCE = 1e-12
 """The relative difference that rounding may make."""
 
-
 _LARGEST_WHOLE = 2**53
 """Larger integers are no numbers of double precision, and would be rounded twice."""
 

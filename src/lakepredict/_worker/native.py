@@ -32,7 +32,6 @@ LOADERS = {
 _BY_NAME = {"ColumnTransformer", "FunctionTransformer", "FeatureUnion"}
 """Parts of scikit-learn that may choose columns by their names, or hand them to a function of the user's."""
 
-
 _OF_TARGET = {"transformer", "transformer_"}
 """Where scikit-learn keeps what it does to the target."""
 
@@ -64,7 +63,7 @@ class NativeModel:
         self.categorical = _is_categorical(self._flavor, self.native)
         self._order = _order(self._flavor, self.native, self._names)
         self._classifier: Classifier | None = None
-        self._call = _CALL.get(self._flavor, _plain)(self.native, self.function)
+        self._call = _CALL.get(self._flavor, getattr)(self.native, self.function)
 
     def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
         """Whether a NumPy matrix of the inputs, in their order, means the same to it as a data frame.
@@ -214,7 +213,7 @@ def _threads() -> int:
 def _limit_threads(model: Any, threads: int) -> None:
     """Keep a model to the threads of its task; it may have been trained with one for each core of a larger machine."""
     for each in _parts(model):
-        if getattr(each, "n_jobs", 1) != threads and hasattr(each, "n_jobs"):
+        if hasattr(each, "n_jobs"):
             each.n_jobs = threads
         booster = _xgboost_booster(each)
         if booster is not None:
@@ -256,7 +255,8 @@ def _takes_matrix(flavor: str, model: Any, names: list[str | None]) -> bool:
     if flavor == "sklearn":
         known = getattr(model, "feature_names_in_", None)
         own = all(_is_own(each) for each in _parts(model))
-        return own and (list(known) == names if known is not None else _width(model) == len(names))
+        width = getattr(model, "n_features_in_", None)
+        return own and (list(known) == names if known is not None else width == len(names))
     if flavor == "xgboost":
         booster = _xgboost_booster(model)
         return booster.feature_names in (names, None) and "c" not in (booster.feature_types or [])
@@ -269,11 +269,6 @@ def _order(flavor: str, model: Any, names: list[str | None]) -> list[str]:
         return []
     known = list(_lightgbm_booster(model).feature_name())
     return known if known != names and set(known) == set(names) else []
-
-
-def _width(model: Any) -> int | None:
-    found: int | None = getattr(model, "n_features_in_", None)
-    return found
 
 
 def _is_own(part: Any) -> bool:
@@ -316,11 +311,6 @@ def _kept_categories(model: Any) -> Any:
     return _xgboost_booster(model).get_categories(export_to_arrow=True).to_arrow()
 
 
-def _plain(model: Any, function: str) -> Callable[[Any], Any]:
-    call: Callable[[Any], Any] = getattr(model, function)
-    return call
-
-
 def _call_xgboost(model: Any, function: str) -> Callable[[Any], Any]:
     import xgboost
 
@@ -346,13 +336,14 @@ def _call_onnx(session: Any, _: str) -> Callable[[Any], Any]:
     outputs = [each.name for each in session.get_outputs()]
     first = next(iter(inputs))
 
-    def score(data: Any, flat: bool = True) -> Any:
+    def score(data: Any) -> Any:
+        flat = hasattr(data, "columns")
         if isinstance(data, dict):
-            feeds, flat = data, False
-        elif hasattr(data, "columns"):
-            feeds = {first: data.to_numpy()} if len(inputs) == 1 else {name: data[name].to_numpy() for name in inputs}
+            feeds = data
+        elif flat and len(inputs) > 1:
+            feeds = {name: data[name].to_numpy() for name in inputs}
         else:
-            feeds, flat = {first: data}, False
+            feeds = {first: data.to_numpy() if flat else data}
         single = {
             name: value.astype("float32") if inputs[name] == "tensor(float)" and value.dtype == "float64" else value
             for name, value in feeds.items()
