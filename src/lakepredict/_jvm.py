@@ -16,6 +16,8 @@ Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
 - ``SparkSession.experimental``: takes further rules for the optimizer.
 - ``CollapseProject``, ``ColumnPruning``: merge projections, and their expressions, as the optimizer does.
 - ``Dataset.ofRows``: makes a data frame of a plan.
+- ``TahoeLogFileIndex``, ``DeltaLog.forTableWithSnapshot`` of Delta Lake: which version of a table a plan reads, and
+  which transactions of applications a table has seen.
 - ``UserDefinedPythonFunction.builder``: makes the expression of a Python UDF from argument expressions.
 """
 
@@ -30,6 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -71,9 +74,6 @@ _BUILDER = "org.lakepredict.FunctionBuilder"
 _RULE = "org.lakepredict.OncePerRow"
 _RECORD, _FIELD = "\x1e", "\x1f"
 """What stands between records, and between their fields, in texts that the builder in Java gives and takes."""
-
-_JAVA = Path(__file__).parent / "java"
-"""Where the sources of these classes are."""
 
 
 def require_usable(spark: object) -> None:
@@ -293,15 +293,15 @@ def register_function(
     """
     gateway = _Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
-    _register_conditions(gateway)
     builder = _new(gateway, _BUILDER)
     builder.calling(_PythonBuilder(gateway, builder, build), _new_rule(gateway))
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
     )
     everywhere = gateway("catalyst.analysis.FunctionRegistry").builtin()
+    identifier = _identifier(gateway, everywhere, name)
     for registry in (everywhere, spark._jsparkSession.sessionState().functionRegistry()):
-        registry.registerFunction(_identifier(gateway, registry, name), info, builder)
+        registry.registerFunction(identifier, info, builder)
 
 
 def register_table_function(
@@ -314,20 +314,20 @@ def register_table_function(
     """
     gateway = _Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
-    _register_conditions(gateway)
     builder = _new(gateway, _BUILDER)
     builder.calling(_PythonTable(gateway, builder, spark, read), None)
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, "", examples, "", "table_funcs", "0.1.0", "", "python_udf"
     )
     everywhere = gateway("catalyst.analysis.TableFunctionRegistry").builtin()
+    identifier = _identifier(gateway, everywhere, name)
     for registry in (everywhere, spark._jsparkSession.sessionState().tableFunctionRegistry()):
-        registry.registerFunction(_identifier(gateway, registry, name, "range"), info, builder)
+        registry.registerFunction(identifier, info, builder)
 
 
-def _identifier(gateway: _Gateway, registry: Any, name: str, like: str = "upper") -> Any:
-    """``name`` with the catalog and schema that built-in functions have in this version of Spark."""
-    known = next(each for each in _items(registry.listFunction()) if each.funcName() == like)
+def _identifier(gateway: _Gateway, registry: Any, name: str) -> Any:
+    """``name`` with the catalog and schema that this version of Spark gives to all functions of a built-in registry."""
+    known = registry.listFunction().head()
     return gateway("catalyst.FunctionIdentifier")(name, known.database(), known.catalog())
 
 
@@ -339,13 +339,14 @@ def _new(gateway: _Gateway, name: str) -> Any:
     return constructor.newInstance(gateway.py4j.new_array(gateway("java.lang.Object"), 0))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _compiled(py4j_gateway: Any, name: str) -> Any:
     """A class in Java, compiled once per JVM: py4j mistakes two classes of one name for the same."""
     compiler = getattr(py4j_gateway.jvm, "org.codehaus.janino.SimpleCompiler")()
     thread = py4j_gateway.jvm.java.lang.Thread.currentThread()
     compiler.setParentClassLoader(thread.getContextClassLoader())
-    compiler.cook((_JAVA / f"{name.rpartition('.')[2]}.java").read_text(encoding="utf-8"))
+    source = files("lakepredict").joinpath("java", f"{name.rpartition('.')[2]}.java")
+    compiler.cook(source.read_text(encoding="utf-8"))
     return compiler.getClassLoader().loadClass(name)
 
 
@@ -358,8 +359,9 @@ def _new_rule(gateway: _Gateway) -> Any:
         return None
 
 
-def _register_conditions(gateway: _Gateway) -> None:
+def register_conditions(spark: SparkSession) -> None:
     """Add PREDICT's error conditions to Spark's table of them, which has no public way in."""
+    gateway = _Gateway.of(spark)
     conditions = {
         error.condition: {"message": [*error.template.split("\n"), ""], "sqlState": error.sqlstate}
         for error in predict_errors()
@@ -707,10 +709,8 @@ def _shaped(gateway: _Gateway, given: Any, *, as_vector: bool) -> Any:
     if _is_vector(given) == as_vector:
         return given
     registry = getattr(gateway("catalyst.analysis.FunctionRegistry$"), "MODULE$").internal()
-    known = registry.listFunction().head()
     name, others = ("array_to_vector", []) if as_vector else ("vector_to_array", [_text(gateway, "float64")])
-    identifier = gateway("catalyst.FunctionIdentifier")(name, known.database(), known.catalog())
-    return registry.lookupFunction(identifier, gateway.seq([given, *others]))
+    return registry.lookupFunction(_identifier(gateway, registry, name), gateway.seq([given, *others]))
 
 
 def _text(gateway: _Gateway, value: str) -> Any:
@@ -824,3 +824,44 @@ def _deterministic(gateway: _Gateway, expression: Any) -> Any:
         expression.nullable(),
         True,
     )
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A Delta table that a query reads.
+
+    Attributes:
+        name: in the catalog, or its path.
+        identifier: the table's own id, which a table that is made anew has not.
+        version: the version that is read.
+    """
+
+    name: str
+    identifier: str
+    version: int
+
+
+def pinned(frame: DataFrame) -> tuple[DataFrame, list[TableVersion], list[str]]:
+    """A data frame that reads the Delta tables as they are now, whenever it runs.
+
+    Returns:
+        the data frame, the Delta tables that it reads, and what in it has no version: other tables, and expressions
+        whose value depends on the moment.
+    """
+    gateway = _Gateway.of(frame.sparkSession)
+    tables = _new(gateway, "org.lakepredict.PinnedTables")
+    plan = tables.pinned(frame._jdf.queryExecution().analyzed())
+    rows = gateway("org.apache.spark.sql.classic.Dataset").ofRows(frame.sparkSession._jsparkSession, plan)
+    java = tables.getClass()
+    found = {TableVersion(each[0], each[1], int(each[2])) for each in java.getField("tables").get(tables)}
+    others = [str(each) for each in java.getField("others").get(tables)]
+    return DataFrame(rows, frame.sparkSession), sorted(found, key=lambda each: each.name), others
+
+
+def transactions(spark: SparkSession, table: str) -> dict[str, int]:
+    """The last version of each application that wrote to a Delta table with ``txnAppId`` and ``txnVersion``."""
+    gateway = _Gateway.of(spark)
+    name = spark._jsparkSession.sessionState().sqlParser().parseTableIdentifier(table)
+    log = gateway("org.apache.spark.sql.delta.DeltaLog").forTableWithSnapshot(spark._jsparkSession, name)
+    found = log._2().setTransactions()
+    return {str(each.appId()): int(each.version()) for each in _items(found)}

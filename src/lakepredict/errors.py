@@ -23,6 +23,12 @@ The tree::
     │   ├── ModelFormatError
     │   ├── UserInterfaceError
     │   └── FitError
+    ├── JobError                        a table that cannot be scored into another
+    │   ├── JobInvalidError
+    │   ├── InputUnsuitableError
+    │   ├── KeyInvalidError
+    │   ├── OutputSchemaError
+    │   └── WriteConflictError
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -572,3 +578,37 @@ class FitError(TrackingError):
     """An estimator of Spark ML cannot be fitted and judged on the data that is given."""
 
     name = "FIT_UNSUITABLE"
+
+
+class JobError(_DescribedError):
+    """A table cannot be scored into another one."""
+
+
+class JobInvalidError(JobError):
+    """What a scoring job asks for contradicts itself, or is not in the form of a job."""
+
+    name = "JOB_INVALID"
+
+
+class InputUnsuitableError(JobError):
+    """The input of a scoring job cannot be read as its mode needs it."""
+
+    name = "INPUT_UNSUITABLE"
+
+
+class KeyInvalidError(JobError):
+    """The key of a scoring job does not tell the rows of its input apart."""
+
+    name = "KEY_INVALID"
+
+
+class OutputSchemaError(JobError):
+    """The forecast does not fit the output table that is there."""
+
+    name = "OUTPUT_SCHEMA_DIFFERS"
+
+
+class WriteConflictError(JobError):
+    """Others wrote to the output table each time that it was tried."""
+
+    name = "WRITE_CONFLICT"

@@ -152,6 +152,7 @@ def register(spark: SparkSession) -> None:
         >>> spark.sql("SELECT PREDICT('sales_forecast', 'champion', *) FROM next_week")  # doctest: +SKIP
     """
     _jvm.require_usable(spark)
+    _jvm.register_conditions(spark)
     binder = _predict.Binder(spark, kept=_MODELS_KEPT)
     for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT), ("PREDICT_PROBA", _PREDICT_PROBA)):
         _jvm.register_function(spark, function.lower(), partial(binder.build, function), **texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -25,7 +24,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from lakepredict import tracking
+from lakepredict import lakehouse, tracking
 from lakepredict.demo import features, training
 from lakepredict.demo.generate import generate_weekly_sales
 from lakepredict.demo.sales import read_weekly_sales
@@ -82,7 +81,7 @@ def run(spark: SparkSession, folder: Folder, data: str | os.PathLike[str] | None
         version = tracking.register(runs[0], MODEL, alias=ALIAS)
         done(f"version {version}, alias {ALIAS}: {runs[0].info.run_name}")
     with steps.step("next week scored with PREDICT, into the Delta table sales_forecast") as done:
-        forecast = score_next_week(spark, runs[0], version)
+        forecast = score_next_week(spark, version)
         done(f"{forecast.count()} stores")
     _show_forecast(console, forecast)
     _show_next_steps(console, folder)
@@ -173,32 +172,17 @@ def comparison(compared: pd.DataFrame) -> Table:
     return table
 
 
-def score_next_week(spark: SparkSession, best: Run, version: int) -> DataFrame:
+def score_next_week(spark: SparkSession, version: int) -> DataFrame:
     """Score ``next_week`` with PREDICT and keep the forecast, with where it comes from, as a Delta table.
 
-    A forecast of the same week that the table has already is replaced; other weeks stay.
+    A store's forecast of the same week that the table has already is replaced; others stay.
     """
-    source = {
-        "model_name": MODEL,
-        "model_version": version,
-        "run_id": best.info.run_id,
-        "input_table": "next_week",
-        "input_version": table_version(spark, "next_week"),
-    }
-    week = spark.table("next_week").agg(F.max("week")).collect()[0][0]
-    scored = (
-        spark.sql(PREDICT_SQL)
-        .withColumn("model_name", F.lit(MODEL))
-        .withColumn("model_version", F.lit(version).cast("bigint"))
-        .withColumn("run_id", F.lit(best.info.run_id))
-        .withColumn("input_version", F.lit(source["input_version"]).cast("bigint"))
-        .withColumn("scored_at", F.current_timestamp())
+    done = lakehouse.score(
+        spark, MODEL, version, "next_week", FORECAST_TABLE, key=features.KEYS, mode="merge", prediction="forecast"
     )
-    writer = scored.write.mode("overwrite").option("userMetadata", json.dumps(source))
-    if spark.catalog.tableExists(FORECAST_TABLE):
-        writer = writer.option("replaceWhere", f"week = DATE '{week}'")
-    writer.saveAsTable(FORECAST_TABLE)
-    return spark.table(FORECAST_TABLE).where(F.col("week") == week)
+    return spark.table(FORECAST_TABLE).where(
+        (F.col("model_version") == version) & (F.col("input_version") == done.input_version)
+    )
 
 
 def table_version(spark: SparkSession, table: str) -> int:
@@ -232,6 +216,7 @@ def _show_next_steps(console: Console, folder: Folder) -> None:
         ("compare the runs", f"{program()} runs {training.EXPERIMENT}{where}"),
         ("look at the model", f"{program()} model {MODEL}{where}"),
         ("open MLflow's user interface", f"{program()} ui{where}"),
+        ("see what was scored, and when", f'{program()} sql{where} "SELECT * FROM scoring_runs"'),
         ("query the forecast", f'{program()} sql{where} "{query}"'),
     ):
         console.print(f"  {what}:", highlight=False)

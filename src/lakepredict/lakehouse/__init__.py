@@ -1,5 +1,20 @@
-"""A lakehouse: one folder with Delta tables, MLflow's store and its artifacts."""
+"""A lakehouse: one folder with Delta tables, MLflow's store and its artifacts; and scoring its tables."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lakepredict.lakehouse._folder import Folder, attach_tables, create, locate, use_mlflow
 
-__all__ = ["Folder", "attach_tables", "create", "locate", "use_mlflow"]
+if TYPE_CHECKING:
+    from lakepredict.lakehouse._score import Scoring, score
+
+__all__ = ["Folder", "Scoring", "attach_tables", "create", "locate", "score", "use_mlflow"]
+
+_SCORING = {"Scoring": "_score", "score": "_score"}
+"""What the session itself does not need, and needs the session's modules."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SCORING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_SCORING[name]}"), name)

@@ -1,0 +1,111 @@
+"""The output table of a scoring job: written once, by one job at a time, with the facts of its scoring."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from delta import DeltaTable
+from delta.exceptions import DeltaConcurrentModificationException
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from lakepredict._sql import literal, quoted
+from lakepredict.lakehouse._plan import Decision, Job
+
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+"""As an option of a write, a table that the write makes would go without it."""
+
+_TRANSACTION = {
+    "txnAppId": "spark.databricks.delta.write.txnAppId",
+    "txnVersion": "spark.databricks.delta.write.txnVersion",
+}
+"""What MERGE reads from the session's settings, and other writes from their options."""
+
+
+def is_conflict(exc: BaseException) -> bool:
+    """Whether a write failed because of another one, so that it may be tried again."""
+    if isinstance(exc, DeltaConcurrentModificationException):
+        return True
+    return isinstance(exc, AnalysisException) and "ALREADY_EXISTS" in str(exc.getCondition())
+
+
+@contextmanager
+def only_writer(spark: SparkSession, table: str) -> Iterator[None]:
+    """Let no other scoring job of this machine write to a table for as long as the context lasts.
+
+    On a file system that cannot create a file only if there is none, as a local one, two processes that commit to a
+    Delta table at once may lose a commit. On others Delta itself notices, and nothing is waited for. The system takes
+    the lock from a process that dies.
+    """
+    warehouse = str(spark.conf.get("spark.sql.warehouse.dir", "")).removeprefix("file:")
+    if "://" in warehouse or not Path(warehouse).is_dir():
+        yield
+        return
+    folder = Path(warehouse, "_locks")
+    folder.mkdir(exist_ok=True)
+    with (folder / table.replace("`", "").lower().replace("/", "_")).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write(forecast: DataFrame, job: Job, decision: Decision, facts: Mapping[str, object]) -> None:
+    """Write the forecast in one commit, which has the facts as its metadata."""
+    spark = forecast.sparkSession
+    transaction = {}
+    if decision.transaction is not None:
+        transaction = {"txnAppId": decision.transaction[0], "txnVersion": str(decision.transaction[1])}
+    try:
+        spark.conf.set(_METADATA, json.dumps(facts))
+        if spark.catalog.tableExists(job.output) and job.merges:
+            for option, value in transaction.items():
+                spark.conf.set(_TRANSACTION[option], value)
+            _merge(forecast, job)
+        else:
+            _save(forecast, job, transaction)
+    finally:
+        for setting in (_METADATA, *_TRANSACTION.values()):
+            spark.conf.unset(setting)
+
+
+def _save(forecast: DataFrame, job: Job, transaction: Mapping[str, str]) -> None:
+    exists = forecast.sparkSession.catalog.tableExists(job.output)
+    writer = forecast.write.format("delta").options(**transaction).mode("append")
+    if job.partition_by and not exists:
+        writer = writer.partitionBy(*job.partition_by)
+    if job.mode == "overwrite" and exists:
+        writer = writer.mode("overwrite")
+        if job.evolve and job.replace_where is None:
+            writer = writer.option("overwriteSchema", "true")
+        else:
+            writer = writer.option("replaceWhere", job.replace_where or "true")
+    elif job.evolve and exists:
+        writer = writer.option("mergeSchema", "true")
+    writer.saveAsTable(job.output)
+
+
+def _merge(forecast: DataFrame, job: Job) -> None:
+    same = " AND ".join(f"there.{quoted(each)} = new.{quoted(each)}" for each in job.key)
+    there = DeltaTable.forName(forecast.sparkSession, job.output).alias("there")
+    merge = there.merge(forecast.alias("new"), same)
+    if job.evolve:
+        merge = merge.withSchemaEvolution()
+    merge.whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+
+
+def version_written(spark: SparkSession, table: str, scoring_run_id: str) -> int | None:
+    """The version of a table that a scoring run made, or None if it made none."""
+    history = DeltaTable.forName(spark, table).history(100).select("version", "userMetadata")
+    for row in history.collect():
+        if row["userMetadata"] is not None and f'"{scoring_run_id}"' in row["userMetadata"]:
+            return int(row["version"])
+    return None
+
+
+def describe(spark: SparkSession, table: str, facts: Mapping[str, object]) -> None:
+    """Keep the facts of the last scoring as properties of the table."""
+    properties = ", ".join(f"{literal(f'lakepredict.{name}')} = {literal(str(value))}" for name, value in facts.items())
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({properties})")
