@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 from rich.console import Console
 
@@ -141,3 +143,30 @@ def ui(port: int, lakehouse: str) -> None:
         from lakepredict.cli import _ui
 
         _ui.serve(folder, port, Console())
+
+
+@main.command()
+@click.argument("job")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="A value in place of the file's.")
+@json_option
+@lakehouse_option
+def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> None:
+    """Run a scoring job: read a table, score it, write a Delta table, each row once.
+
+    JOB is a YAML file, as conf/score_weekly_sales.yaml. Exit status 0: scored, or nothing new; 1: failed; 2: the file
+    or an option is wrong.
+    """
+    from lakepredict.cli._sessions import reported
+
+    with reported(status=2):
+        from lakepredict import _job_file
+
+        described = _job_file.load(job, changes)
+    console = Console(stderr=True)
+    with quiet_session(lakehouse, console) as (spark, _):
+        from lakepredict.job import facts, summary
+        from lakepredict.lakehouse._score import run_job
+
+        with console.status(f"Scoring {described.output} with {described.model} ({described.version}) ..."):
+            scoring = run_job(spark, described)
+        click.echo(json.dumps(facts(scoring)) if as_json else summary(scoring))

@@ -35,13 +35,13 @@ def quiet_session(lakehouse: str, console: Console) -> Iterator[tuple[Any, Any]]
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
     its traceback. Spark is stopped in any case.
     """
-    with _reported(), console.status("Starting Spark ..."):
+    with reported(), console.status("Starting Spark ..."):
         from lakepredict import lakehouse as lakehouses
 
         folder = lakehouses.locate(lakehouse)
         lakehouses.create(folder)
     log = Path(folder.root if folder.local else ".", "logs", "lakepredict.log")
-    with _reported(log), _quiet(log):
+    with reported(log), _quiet(log):
         with console.status("Starting Spark ..."):
             spark = lakepredict.spark_session(lakehouse=lakehouse, conf={"spark.ui.enabled": "false"})
         try:
@@ -59,7 +59,7 @@ def mlflow_store(lakehouse: str) -> Iterator[Folder]:
     """
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
-    with _reported(), warnings.catch_warnings():
+    with reported(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Console(stderr=True).status("Reading MLflow's store ..."):
             from lakepredict import lakehouse as lakehouses
@@ -118,12 +118,12 @@ def _answered() -> Iterator[None]:
 
 
 @contextmanager
-def _reported(log: Path | None = None) -> Iterator[None]:
-    """Turn the errors that users can mend into a message and status 1."""
+def reported(log: Path | None = None, status: int = 1) -> Iterator[None]:
+    """Turn the errors that users can mend into a message and an exit status."""
     try:
         yield
     except LakepredictError as exc:
-        _fail(str(exc))
+        _fail(str(exc), status)
     except Exception as exc:
         from pyspark.errors import PySparkException
 
@@ -132,12 +132,12 @@ def _reported(log: Path | None = None) -> Iterator[None]:
         message = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
         if message is None:
             raise
-        _fail(f"{message}\n(The log is in {log}.)")
+        _fail(f"{message}\n(The log is in {log}.)", status)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, status: int) -> None:
     Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(message)}", highlight=False, soft_wrap=True)
-    sys.exit(1)
+    sys.exit(status)
 
 
 @contextmanager
