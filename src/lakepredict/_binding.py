@@ -85,6 +85,20 @@ def bind(
     return Binding(model, tuple(call.check_type(position, each, argument) for position, (each, argument) in pairs))
 
 
+def require_names(
+    reference: ModelReference, model: ResolvedModel, columns: Sequence[Argument], *, case_sensitive: bool
+) -> None:
+    """Refuse columns that have not the names of all required inputs, though there may be as many as inputs.
+
+    Raises:
+        ColumnMissingError: an input has a name, and no column has it.
+    """
+    call = _Call(reference, model, model.signature.inputs, list(columns), case_sensitive)
+    missing = [each for each in call.inputs if each.required and each.name is not None and not call.called(each.name)]
+    if missing:
+        raise call.missing(missing)
+
+
 def _expand_struct(model: ResolvedModel, arguments: Sequence[Argument]) -> list[Argument]:
     """A single struct binds by its fields, unless the model's one input is a struct itself."""
     inputs = model.signature.inputs
@@ -119,18 +133,18 @@ class _Call:
     def pair(self) -> list[tuple[Input, Argument]]:
         pairs = self._pair()
         if not pairs:
-            raise self._missing(self.inputs)
+            raise self.missing(self.inputs)
         return pairs
 
     def _pair(self) -> list[tuple[Input, Argument]]:
         self._check_explicit_names()
         named = all(argument.name is not None for argument in self.arguments)
         if named and all(each.name is not None for each in self.inputs):
-            missing = [each for each in self.inputs if each.required and not self._called(each.name)]
+            missing = [each for each in self.inputs if each.required and not self.called(each.name)]
             if not missing:
                 return self._pair_by_name(self.inputs, self.arguments)
             if not self._explicit and len(self.arguments) != len(self.inputs):
-                raise self._missing(missing)
+                raise self.missing(missing)
         return self._pair_mixed() if self._explicit else self._pair_by_position()
 
     @property
@@ -164,7 +178,7 @@ class _Call:
             elif each.required:
                 missing.append(each)
         if missing:
-            raise self._missing(missing)
+            raise self.missing(missing)
         return pairs
 
     def _pair_by_position(self) -> list[tuple[Input, Argument]]:
@@ -224,7 +238,7 @@ class _Call:
             )
         return BoundInput(each, argument.source, each.type)
 
-    def _called(self, name: str | None) -> bool:
+    def called(self, name: str | None) -> bool:
         return any(self._same(argument.name, name) for argument in self.arguments)
 
     def _same(self, left: str | None, right: str | None) -> bool:
@@ -232,7 +246,7 @@ class _Call:
             return False
         return left == right if self.case_sensitive else _alike(left, right)
 
-    def _missing(self, missing: Sequence[Input]) -> PredictError:
+    def missing(self, missing: Sequence[Input]) -> PredictError:
         noun = "the input" if len(missing) == 1 else "the inputs"
         names = ", ".join(f"`{each.name}` ({sql_type(each.type)})" for each in missing)
         return ColumnMissingError(

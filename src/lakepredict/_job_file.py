@@ -52,6 +52,7 @@ class _JobFile(_Strict):
     input: _Input
     output: _Output
     prediction: str = Field(default="prediction", min_length=1)
+    arguments: list[str] = Field(default=["*"], min_length=1)
     rescore: bool = False
     name: str | None = None
     batch: str | None = None
@@ -75,6 +76,7 @@ class _JobFile(_Strict):
             key=tuple(output.key),
             mode=output.mode,
             prediction=self.prediction,
+            arguments=tuple(self.arguments),
             columns=tuple(output.columns),
             replace_where=output.replace_where,
             partition_by=tuple(output.partition_by),

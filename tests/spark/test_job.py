@@ -104,7 +104,8 @@ def test_cluster(spark: SparkSession, folder: Folder, job: Path, python: Path, a
         ("scored", 100, 0),
         ("nothing new", 0, 0),
     ]
-    assert "submitted v1" in done.stderr
+    # spark-submit sends what Python writes to standard error to its standard output.
+    assert "submitted v1" in done.stdout
     spark.sql(f"CREATE TABLE submitted_output USING DELTA LOCATION '{folder.tables}/submitted_output'")
     rows = spark.sql("SELECT count(*) n, count(DISTINCT id) ids, max(abs(prediction - 2 * id)) e FROM submitted_output")
     assert (rows.first().n, rows.first().ids, rows.first().e < 1e-6) == (100, 100, True)

@@ -20,6 +20,7 @@ from conftest import register_model
 from lakepredict import lakehouse
 from lakepredict.errors import (
     AliasNotFoundError,
+    ColumnMissingError,
     InputUnsuitableError,
     JobInvalidError,
     KeyInvalidError,
@@ -136,8 +137,10 @@ def test_merge(spark: SparkSession, model: str, table: str) -> None:
     assert predictions(spark) == [(1, 1.0, 1, 0), (2, 20.0, 2, 2), (3, None, 2, 2)]
 
 
-def test_incremental(spark: SparkSession, model: str, table: str) -> None:
-    """Only rows that are new or changed are scored; files that are only rewritten are not."""
+@pytest.mark.parametrize("feed", [False, True])
+def test_incremental(spark: SparkSession, model: str, table: str, feed: bool) -> None:
+    """Only rows that are new or changed are scored, with a change data feed or without; rewritten files are not."""
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = '{str(feed).lower()}')")
 
     def again() -> tuple[str, int, int, int]:
         return told(lakehouse.score(spark, model, 1, table, "scored", mode="incremental", key=["id"]))
@@ -145,7 +148,7 @@ def test_incremental(spark: SparkSession, model: str, table: str) -> None:
     assert again() == ("scored", 2, 2, 0)
     add(spark, table, (3, 3.0))
     assert again() == ("scored", 1, 1, 0)
-    spark.sql(f"UPDATE {table} SET price = 20 WHERE id = 2")
+    spark.sql(f"UPDATE {table} SET price = if(id = 2, 20, price)")
     assert again() == ("scored", 1, 1, 0)
     spark.sql(f"OPTIMIZE {table}")
     assert again() == ("nothing new", 0, 0, 0)
@@ -153,7 +156,35 @@ def test_incremental(spark: SparkSession, model: str, table: str) -> None:
     assert again() == ("nothing new", 0, 0, 0)
     spark.sql(f"RESTORE TABLE {table} TO VERSION AS OF 0")
     assert again() == ("scored", 1, 1, 0)
-    assert predictions(spark) == [(1, 1.0, 1, 0), (2, 2.0, 1, 5), (3, 3.0, 1, 1)]
+    assert predictions(spark) == [(1, 1.0, 1, 1), (2, 2.0, 1, 6), (3, 3.0, 1, 2)]
+
+
+@pytest.mark.parametrize("feed", [False, True])
+def test_changes_that_vacuum_removed(spark: SparkSession, model: str, table: str, feed: bool) -> None:
+    """Where VACUUM has removed what tells the changes, all rows are scored; without a key that is refused."""
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = '{str(feed).lower()}')")
+    keyed, plain = {"key": ["id"], "name": "keyed"}, {"columns": ["id"], "name": "plain"}
+    for output, options in (("scored", keyed), ("scored_plain", plain)):
+        lakehouse.score(spark, model, 1, table, output, mode="incremental", **options)
+    spark.sql(f"UPDATE {table} SET price = 20 WHERE id = 2")
+    spark.sql(f"DELETE FROM {table} WHERE id = 1")
+    other = spark.newSession()
+    other.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    other.sql(f"VACUUM {table} RETAIN 0 HOURS")
+    done = lakehouse.score(spark, model, 1, table, "scored", mode="incremental", **keyed)
+    with pytest.raises(InputUnsuitableError, match="give a key"):
+        lakehouse.score(spark, model, 1, table, "scored_plain", mode="incremental", **plain)
+    spark.sql("DROP TABLE scored_plain")
+
+    assert told(done) == ("scored", 1, 1, 0)
+    assert [row[:2] for row in predictions(spark)] == [(1, 1.0), (2, 20.0)]
+
+
+def test_arguments(spark: SparkSession, model: str, table: str) -> None:
+    """PREDICT takes the arguments that a job names, as SQL."""
+    lakehouse.score(spark, model, 1, table, "scored", columns="id", arguments=["*", "price => price + 100"])
+
+    assert [row[:2] for row in predictions(spark)] == [(1, 101.0), (2, 102.0)]
 
 
 def test_incremental_with_a_new_version(spark: SparkSession, model: str, table: str) -> None:
@@ -230,7 +261,8 @@ def test_input_is_held(spark: SparkSession, model: str, table: str, monkeypatch:
     [
         (("priced", "nope", "to_score"), {}, AliasNotFoundError),
         (("priced", 1, "not_there"), {}, AnalysisException),
-        (("priced", 1, "SELECT id FROM to_score"), {}, AnalysisException),
+        (("priced", 1, "SELECT id FROM to_score"), {}, ColumnMissingError),
+        (("priced", 1, "to_score"), {"arguments": ["cost"]}, AnalysisException),
         (("priced", 1, "SELECT *, rand() FROM to_score"), {}, InputUnsuitableError),
         (("priced", 1, "SELECT * FROM to_score"), {"mode": "incremental"}, InputUnsuitableError),
         (("priced", 1, "to_score"), {"columns": ["idd"]}, JobInvalidError),

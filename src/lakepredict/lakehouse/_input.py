@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 from delta import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakepredict import _jvm
-from lakepredict._sql import quoted
+from lakepredict._sql import quoted, sql_type
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, KeyInvalidError
 from lakepredict.lakehouse._plan import Job
 
 _MOST_FILES = 10_000
 """Of a table, that a query names."""
+
+_CAME, _WENT = ("insert", "update_postimage"), ("delete", "update_preimage")
+"""The kinds of changes in Delta's change data feed."""
 
 
 def read(spark: SparkSession, job: Job) -> tuple[DataFrame, list[_jvm.TableVersion], list[str]]:
@@ -39,10 +43,14 @@ def read(spark: SparkSession, job: Job) -> tuple[DataFrame, list[_jvm.TableVersi
 
 
 def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
-    """The rows of a version of a Delta table that an older version has not; None if that cannot be read any more.
+    """The rows of a version of a Delta table that an older version has not; None if that cannot be told any more.
 
-    A row that changed is one that the older version has not. Files that both versions have are not read; where no
-    file has gone, as after appends, nothing is compared.
+    A row that changed is one that the older version has not. The table's change data feed tells them, where it was on
+    since then; else what is in the files of the two versions. Only planned here: what VACUUM has removed is missed
+    when the rows are read (see :func:`is_vacuumed`).
+
+    Raises:
+        InputUnsuitableError: rows have to be compared, and a column of them cannot be.
     """
     try:
         now, before = (spark.read.option("versionAsOf", each).table(table) for each in (until, since))
@@ -51,18 +59,77 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
         if "VERSION" not in str(exc.getCondition()):
             raise
         return None
+    if not old - new and not _restored(spark, table, since):
+        return _outside(now, sorted(old)) if len(old) <= _MOST_FILES else _net(now, _fitted(before, now))
+    feed = _feed(spark, table, since, until) if before.schema == now.schema else None
+    if feed is not None:
+        came, went = (feed.where(F.col("_change_type").isin(*kinds)) for kinds in (_CAME, _WENT))
+        return _net(came.select(*_names(now)), went.select(*_names(now)))
+    before, common = _fitted(before, now), sorted(old & new)
+    if common and len(common) <= _MOST_FILES and not _restored(spark, table, since):
+        now, before = (_outside(each, common) for each in (now, before))
+    return _net(now, before)
+
+
+def is_vacuumed(exc: BaseException) -> bool:
+    """Whether a query failed because a file of an older version of a table is no more."""
+    return "FAILED_READ_FILE.FILE_NOT_EXIST" in str(exc)
+
+
+def _names(rows: DataFrame) -> list[Column]:
+    return [F.col(quoted(each)) for each in rows.columns]
+
+
+def _fitted(before: DataFrame, now: DataFrame) -> DataFrame:
+    """The rows of an older version with the columns that a newer one has."""
     for column in now.schema:
         if column.name not in before.columns:
             before = before.withColumn(column.name, F.lit(None).cast(column.dataType))
-    before = before.select([F.col(quoted(each)) for each in now.columns])
-    operations = DeltaTable.forName(spark, table).history().where(F.col("version") > since).select("operation")
-    common = sorted(old & new)
-    if len(common) > _MOST_FILES or any(row["operation"] == "RESTORE" for row in operations.collect()):
-        # A table that is restored may have rows again that were deleted from a file that stayed.
-        return now.exceptAll(before)
-    if common:
-        now, before = (_outside(each, common) for each in (now, before))
-    return now.exceptAll(before) if old - new else now
+    return before.select(*_names(now))
+
+
+def _net(came: DataFrame, went: DataFrame) -> DataFrame:
+    """What came and did not go.
+
+    Raises:
+        InputUnsuitableError: Spark compares no MAP and no VARIANT.
+    """
+    wrong = [f"{each.name} {sql_type(each.dataType)}" for each in came.schema if not _comparable(each.dataType)]
+    if wrong:
+        raise InputUnsuitableError(
+            "Rows were changed or removed, and rows with such columns cannot be compared.",
+            expected="a table without columns of type MAP or VARIANT, or one that rows are only added to",
+            got=", ".join(wrong),
+            hint="score a table without these columns; or use the mode merge.",
+        )
+    return came.exceptAll(went)
+
+
+def _comparable(kind: T.DataType) -> bool:
+    if isinstance(kind, T.ArrayType):
+        return _comparable(kind.elementType)
+    if isinstance(kind, T.StructType):
+        return all(_comparable(each.dataType) for each in kind)
+    return not isinstance(kind, (T.MapType, T.VariantType))
+
+
+def _restored(spark: SparkSession, table: str, since: int) -> bool:
+    """Whether a table was restored: it may have rows again then that were deleted from a file that stayed."""
+    history = DeltaTable.forName(spark, table).history().where(F.col("version") > since)
+    return not history.where("operation = 'RESTORE'").isEmpty()
+
+
+def _feed(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
+    """What the change data feed has after a version, or None where it was not on all the time."""
+    feed = spark.read.option("readChangeFeed", True).option("startingVersion", since + 1)
+    try:
+        rows = feed.option("endingVersion", until).table(table)
+        _jvm.require_plan(rows)
+    except AnalysisException as exc:
+        if "CHANGE" not in str(exc.getCondition()):
+            raise
+        return None
+    return rows
 
 
 def _outside(rows: DataFrame, files: Sequence[str]) -> DataFrame:
@@ -88,7 +155,7 @@ def require_columns(rows: DataFrame, job: Job) -> None:
             )
 
 
-def require_key(rows: DataFrame, key: Sequence[str]) -> None:
+def require_key(rows: DataFrame, key: Sequence[str], what: str = "input") -> None:
     """Refuse rows that a key does not tell apart.
 
     Raises:
@@ -102,8 +169,8 @@ def require_key(rows: DataFrame, key: Sequence[str]) -> None:
     if wrong is not None:
         shown = ", ".join(f"{each} = {'NULL' if wrong[each] is None else wrong[each]}" for each in key)
         raise KeyInvalidError(
-            "The key does not tell the rows of the input apart.",
+            f"The key does not tell the rows of the {what} apart.",
             expected="one row for each key, and no NULL in it",
             got=f"{wrong['_rows']} rows with {shown}",
-            hint="name further columns as key, or leave such rows out with a query as input.",
+            hint=f"name further columns as key, or leave such rows out with a query as {what}.",
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from delta import DeltaTable
 from delta.exceptions import DeltaConcurrentModificationException
@@ -14,7 +18,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from lakepredict._sql import literal, quoted
+from lakepredict.errors import WriteConflictError
 from lakepredict.lakehouse._plan import Decision, Job
+
+_ATTEMPTS = 5
+"""How often a write is tried that others get in the way of."""
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 """As an option of a write, a table that the write makes would go without it."""
@@ -25,12 +33,38 @@ _TRANSACTION = {
 }
 """What MERGE reads from the session's settings, and other writes from their options."""
 
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
 
 def is_conflict(exc: BaseException) -> bool:
     """Whether a write failed because of another one, so that it may be tried again."""
     if isinstance(exc, DeltaConcurrentModificationException):
         return True
     return isinstance(exc, AnalysisException) and "ALREADY_EXISTS" in str(exc.getCondition())
+
+
+def within_attempts(table: str, act: Callable[[], _T]) -> _T:
+    """Do what writes to a table, again where another write was faster.
+
+    Raises:
+        WriteConflictError: it was, each time.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return act()
+        except Exception as exc:
+            if not is_conflict(exc):
+                raise
+            _log.warning("%s: another write was faster, attempt %d of %d", table, attempt + 1, _ATTEMPTS)
+            last = exc
+            time.sleep(random.uniform(0.5, 1.5) * (attempt + 1))
+    raise WriteConflictError(
+        f"Others wrote to the table `{table}` each time.",
+        expected=f"a moment without other writes in {_ATTEMPTS} attempts",
+        got=str(last).splitlines()[0],
+        hint="run the job again when the other writer is done; nothing was written.",
+    ) from last
 
 
 @contextmanager

@@ -25,6 +25,11 @@ _TABLE = re.compile(rf"{_PART}(?:\.{_PART})*")
 _APPLICATION = "lakepredict"
 
 
+def is_table(text: str) -> bool:
+    """Whether a text is the name of a table or view, and not a query."""
+    return _TABLE.fullmatch(text.strip()) is not None
+
+
 @dataclass(frozen=True)
 class Job:
     """What is to be scored, by which model, and where it goes; see :func:`lakepredict.lakehouse.score`."""
@@ -36,6 +41,7 @@ class Job:
     key: tuple[str, ...] = ()
     mode: Mode = "append"
     prediction: str = "prediction"
+    arguments: tuple[str, ...] = ("*",)
     columns: tuple[str, ...] = ()
     replace_where: str | None = None
     partition_by: tuple[str, ...] = ()
@@ -49,7 +55,7 @@ class Job:
     @property
     def reads_table(self) -> bool:
         """Whether the input is the name of a table or view, and not a query."""
-        return _TABLE.fullmatch(self.input.strip()) is not None
+        return is_table(self.input)
 
     @property
     def title(self) -> str:

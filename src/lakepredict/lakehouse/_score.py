@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from typing import TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakepredict import _jvm, _registry
 from lakepredict._sql import quoted
-from lakepredict.errors import InputUnsuitableError, JobInvalidError, WriteConflictError
-from lakepredict.functions import predict
-from lakepredict.lakehouse import _input, _output, _plan
+from lakepredict.errors import InputUnsuitableError, JobInvalidError
+from lakepredict.lakehouse import _input, _output, _plan, _prediction
 from lakepredict.lakehouse._plan import Job, Mode
 from lakepredict.lakehouse._runs import ScoringRun, keep
 
-_ATTEMPTS = 5
-"""How often a write is tried that others get in the way of."""
-
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -80,6 +73,7 @@ def score(
     key: Sequence[str] = (),
     mode: Mode = "append",
     prediction: str = "prediction",
+    arguments: Sequence[str] = ("*",),
     columns: Sequence[str] = (),
     replace_where: str | None = None,
     partition_by: Sequence[str] = (),
@@ -115,6 +109,8 @@ def score(
             version of the input table that was scored last, and merges them on the key, or adds them if there is none.
             Rows that are deleted from the input stay in the output.
         prediction: the name of the output column.
+        arguments: what PREDICT takes after model and version, as SQL: columns, expressions, ``name => expression``;
+            default: ``*``, the columns that have the names of the model's inputs.
         columns: the columns of the input that the output keeps; default: the key, or all if there is none.
         replace_where: a condition on the output's columns; ``overwrite`` replaces the rows that fulfil it alone.
         partition_by: the columns that a new output is partitioned by.
@@ -156,6 +152,7 @@ def score(
             key=tuple([key] if isinstance(key, str) else key),
             mode=mode,
             prediction=prediction,
+            arguments=tuple([arguments] if isinstance(arguments, str) else arguments),
             columns=tuple([columns] if isinstance(columns, str) else columns),
             replace_where=replace_where,
             partition_by=tuple([partition_by] if isinstance(partition_by, str) else partition_by),
@@ -177,9 +174,9 @@ def run_job(spark: SparkSession, job: Job) -> Scoring:
     title = f"{model.name} v{model.version}"
     run = ScoringRun(job.experiment, f"score {job.title} with {title}", job.title)
     try:
-        scoring = _within_attempts(job.output, lambda: _Attempt(spark, job, model, run, started, begun).run())
+        scoring = _output.within_attempts(job.output, lambda: _Attempt(spark, job, model, run, started, begun).run())
         keep_row = asdict(scoring)
-        _within_attempts(job.runs_table, lambda: _keep(spark, job, keep_row))
+        _output.within_attempts(job.runs_table, lambda: _keep(spark, job, keep_row))
         run.finish(
             {"model": model.name, "model_version": model.version, "input": job.input, "output": job.output,
              "mode": job.mode},
@@ -196,24 +193,6 @@ def run_job(spark: SparkSession, job: Job) -> Scoring:
 def _keep(spark: SparkSession, job: Job, row: dict[str, object]) -> None:
     with _output.only_writer(spark, job.runs_table):
         keep(spark, job.runs_table, row)
-
-
-def _within_attempts(table: str, act: Callable[[], _T]) -> _T:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return act()
-        except Exception as exc:
-            if not _output.is_conflict(exc):
-                raise
-            _log.warning("%s: another write was faster, attempt %d of %d", table, attempt + 1, _ATTEMPTS)
-            last = exc
-            time.sleep(random.uniform(0.5, 1.5) * (attempt + 1))
-    raise WriteConflictError(
-        f"Others wrote to the table `{table}` each time.",
-        expected=f"a moment without other writes in {_ATTEMPTS} attempts",
-        got=str(last).splitlines()[0],
-        hint="run the job again when the other writer is done; nothing was written.",
-    ) from last
 
 
 class _Attempt:
@@ -233,9 +212,15 @@ class _Attempt:
 
     def run(self) -> Scoring:
         with _output.only_writer(self._spark, self._job.output):
-            return self._score()
+            try:
+                return self._score(_input.changes)
+            except Exception as exc:
+                if not (self._job.mode == "incremental" and _input.is_vacuumed(exc)):
+                    raise
+                _log.warning("%s: VACUUM has removed what tells the changes", self._job.input)
+                return self._score(lambda *_: None)
 
-    def _score(self) -> Scoring:
+    def _score(self, changes: Callable[[SparkSession, str, int, int], DataFrame | None]) -> Scoring:
         job, spark = self._job, self._spark
         rows, tables, others = _input.read(spark, job)
         self._input_version = tables[0].version if len(tables) == 1 else None
@@ -248,7 +233,7 @@ class _Attempt:
         if decision.what == "nothing":
             return self._told("nothing new", None, 0, 0)
         if decision.since is not None:
-            rows = self._changes(decision.since) or rows
+            rows = self._changed(changes, decision.since) or rows
         if job.key and job.mode != "overwrite":
             _input.require_key(rows, job.key)
         forecast = self._forecast(rows)
@@ -261,15 +246,18 @@ class _Attempt:
     def _model_text(self) -> str:
         return f"{self._model.name}/{self._model.version}/{_plan.digest('|'.join(self._model.identity))}"
 
-    def _changes(self, since: int) -> DataFrame | None:
+    def _changed(
+        self, changes: Callable[[SparkSession, str, int, int], DataFrame | None], since: int
+    ) -> DataFrame | None:
+        """The rows that changed after a version; None for all, where that cannot be told and does no harm."""
         job, until = self._job, self._input_version
         assert until is not None
-        changed = _input.changes(self._spark, job.input, since, until)
+        changed = changes(self._spark, job.input, since, until)
         if changed is None and not job.key:
             raise InputUnsuitableError(
                 f"What has changed since version {since} of `{job.input}` cannot be told any more.",
                 expected=f"version {since} of the input, which was scored last",
-                got=f"version {until}, and a log that does not reach back so far",
+                got=f"version {until}, and a log or files that do not reach back so far",
                 hint="give a key, and all rows are scored again and merged.",
             )
         return changed
@@ -296,7 +284,7 @@ class _Attempt:
         }
         return rows.select(
             *(F.col(quoted(each)) for each in kept),
-            predict(self._model.name, self._model.version, "*").alias(job.prediction),
+            _prediction.prediction(rows, self._model, job.arguments).alias(job.prediction),
             *(column.alias(fact) for fact, column in facts.items()),
         )
 
