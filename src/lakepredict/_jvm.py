@@ -305,7 +305,12 @@ def register_function(
 
 
 def register_table_function(
-    spark: SparkSession, name: str, read: Callable[[Sequence[CallArgument]], pa.Table], *, usage: str, examples: str
+    spark: SparkSession,
+    name: str,
+    read: Callable[[Sequence[CallArgument]], pa.Table | DataFrame],
+    *,
+    usage: str,
+    examples: str,
 ) -> None:
     """Make ``name`` a built-in table function of this application.
 
@@ -426,14 +431,19 @@ class _PythonTable(_PythonFunction):
     """A table function: its rows become part of the plan."""
 
     def __init__(
-        self, gateway: _Gateway, java: Any, spark: SparkSession, read: Callable[[Sequence[CallArgument]], pa.Table]
+        self,
+        gateway: _Gateway,
+        java: Any,
+        spark: SparkSession,
+        read: Callable[[Sequence[CallArgument]], pa.Table | DataFrame],
     ) -> None:
         super().__init__(gateway, java)
         self._spark = spark
         self._read = read
 
     def _replace(self, arguments: Any, conf: Any, memo: Any) -> Any:
-        rows = self._spark.createDataFrame(self._read(self._read_arguments(arguments)))
+        rows = self._read(self._read_arguments(arguments))
+        rows = rows if isinstance(rows, DataFrame) else self._spark.createDataFrame(rows)
         return rows._jdf.queryExecution().analyzed()
 
 
@@ -865,3 +875,17 @@ def transactions(spark: SparkSession, table: str) -> dict[str, int]:
     log = gateway("org.apache.spark.sql.delta.DeltaLog").forTableWithSnapshot(spark._jsparkSession, name)
     found = log._2().setTransactions()
     return {str(each.appId()): int(each.version()) for each in _items(found)}
+
+
+def require_plan(frame: DataFrame) -> None:
+    """Have a data frame planned, for what only the planning finds wrong.
+
+    Raises:
+        pyspark.errors.PySparkException: it cannot be planned.
+    """
+    frame._jdf.queryExecution().executedPlan()
+
+
+def active_session(spark: SparkSession) -> SparkSession:
+    """The session of the query that is analysed now, of the same application as ``spark``."""
+    return SparkSession(spark.sparkContext, _Gateway.of(spark)("org.apache.spark.sql.classic.SparkSession").active())

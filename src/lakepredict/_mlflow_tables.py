@@ -18,10 +18,9 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from lakepredict import _registry
 from lakepredict._call import CallArgument
-from lakepredict._sql import literal, sql_type
+from lakepredict._sql import sql_type
+from lakepredict._table_arguments import constants
 from lakepredict.errors import (
-    ArgumentInvalidError,
-    ArgumentNotConstantError,
     ModelUnreadableError,
     SignatureMissingError,
     SignatureUnsupportedError,
@@ -63,46 +62,11 @@ class Table:
             ArgumentNotConstantError, ArgumentInvalidError: the arguments are not what it takes.
             TrackedNotFoundError: MLflow has not what is asked for.
         """
-        values = _values(name, self.arguments, given)
+        values = constants(name, self.arguments, given)
         try:
-            return pa.Table.from_pylist([dict(each) for each in self.rows(*values)], self.schema)
+            return pa.Table.from_pylist([dict(each) for each in self.rows(**values)], self.schema)
         except TrackingError as exc:
-            what, expected, got, hint = (line.strip() for line in str(exc).partition("] ")[2].split("\n"))
-            raise TrackedNotFoundError(
-                what=what,
-                expected=expected.removeprefix("expected: "),
-                got=got.removeprefix("got:").strip(),
-                hint=hint.removeprefix("hint: "),
-            ) from exc
-
-
-def _values(function: str, names: Sequence[str], given: Sequence[CallArgument]) -> list[str]:
-    form = f"{function}({', '.join(literal(each) for each in names)})"
-    if len(given) != len(names):
-        raise ArgumentInvalidError(
-            argument="list of arguments",
-            function=function,
-            expected=form,
-            got=f"{len(given)} arguments" if given else "no argument",
-            hint=f"write {form}.",
-        )
-    values = []
-    for name, each in zip(names, given, strict=True):
-        if not each.constant:
-            raise ArgumentNotConstantError(
-                argument=name, function=function, example=f"{function}('sales')", expression=each.sql
-            )
-        value = each.value()
-        if not isinstance(value, str) or not value.strip():
-            raise ArgumentInvalidError(
-                argument=name,
-                function=function,
-                expected="a STRING",
-                got="NULL" if value is None else repr(value),
-                hint=f"write {form}.",
-            )
-        values.append(value)
-    return values
+            raise TrackedNotFoundError(**exc.parts) from exc
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -28,7 +28,8 @@ The tree::
     │   ├── InputUnsuitableError
     │   ├── KeyInvalidError
     │   ├── OutputSchemaError
-    │   └── WriteConflictError
+    │   ├── WriteConflictError
+    │   └── EvaluationError
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -89,6 +90,7 @@ class _DescribedError(LakepredictError):
 
     def __init__(self, what: str, *, expected: str, got: str, hint: str) -> None:
         super().__init__(describe(self.name, what, expected=expected, got=got, hint=hint))
+        self.parts = {"what": what, "expected": expected, "got": got, "hint": hint}
 
 
 class SessionError(_DescribedError):
@@ -475,6 +477,14 @@ class TrackedNotFoundError(PredictError):
     template = "<what>\n  expected: <expected>\n  got:      <got>\n  hint: <hint>"
 
 
+class EvaluationUnsuitableError(PredictError):
+    """Tables that ``evaluate_forecast`` is to compare cannot be compared."""
+
+    condition = "PREDICT_EVALUATION_UNSUITABLE"
+    sqlstate = "42K09"
+    template = TrackedNotFoundError.template
+
+
 class PredictInternalError(PredictError):
     """A defect in lakepredict, not in the query."""
 
@@ -612,3 +622,9 @@ class WriteConflictError(JobError):
     """Others wrote to the output table each time that it was tried."""
 
     name = "WRITE_CONFLICT"
+
+
+class EvaluationError(JobError):
+    """Predictions cannot be compared with what happened."""
+
+    name = "EVALUATION_UNSUITABLE"

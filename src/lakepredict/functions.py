@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from lakepredict import _jvm, _mlflow_tables, _predict
+from lakepredict import _evaluate_table, _jvm, _mlflow_tables, _predict
 
 _MODELS_KEPT = 64
 """How many bound models an application keeps, the least recently used going first."""
@@ -126,12 +126,25 @@ _TABLES = {
     ),
 }
 
+_EVALUATE = (
+    "_FUNC_(forecast, actuals, key, actual) - Compares predictions with what happened later, a row for each model"
+    " version and time: rows, missing_actuals, null_predictions, wape, mae, rmse, bias; accuracy and f1 for classes."
+    " forecast and actuals are tables or queries, key the columns that both have, actual the column of what happened;"
+    " prediction => 'prediction', time => 'week' name columns of the forecast, period => 'month' truncates the time.",
+    """
+    Examples:
+      > SELECT week, model_version, wape
+        FROM _FUNC_('sales_forecast', 'weekly_sales', 'store, week', 'weekly_sales',
+                    prediction => 'forecast', time => 'week');
+  """,
+)
+
 
 def register(spark: SparkSession) -> None:
     """Make PREDICT, TRY_PREDICT, PREDICT_PROBA and PREDICT_VERSION built-in SQL functions of the application.
 
     So do the table functions ``mlflow_experiments``, ``mlflow_runs``, ``mlflow_metrics``, ``mlflow_models`` and
-    ``mlflow_model_versions``, which show in SQL what MLflow has.
+    ``mlflow_model_versions``, which show in SQL what MLflow has, and ``evaluate_forecast``.
 
     What happens: they become known to this session, to all that are made later with
     ``spark.newSession()``, and to permanent views. Models are looked up with MLflow's tracking and registry
@@ -160,6 +173,9 @@ def register(spark: SparkSession) -> None:
     for name, table in _mlflow_tables.TABLES.items():
         usage, examples = _TABLES[name]
         _jvm.register_table_function(spark, name, partial(table.read, name), usage=usage, examples=examples)
+    usage, examples = _EVALUATE
+    read = partial(_evaluate_table.read, spark)
+    _jvm.register_table_function(spark, _evaluate_table.NAME, read, usage=usage, examples=examples)
 
 
 def predict(model: str, version: int | str, *cols: Column | str, params: Mapping[str, object] | None = None) -> Column:

@@ -1,4 +1,4 @@
-"""A lakehouse: one folder with Delta tables, MLflow's store and its artifacts; and scoring its tables."""
+"""A lakehouse: one folder with Delta tables and MLflow's store; scoring its tables, and judging what was scored."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,11 +6,29 @@ from typing import TYPE_CHECKING, Any
 from lakepredict.lakehouse._folder import Folder, attach_tables, create, locate, use_mlflow
 
 if TYPE_CHECKING:
+    from lakepredict.lakehouse._evaluate import Challenge, challenge, evaluate
     from lakepredict.lakehouse._score import Scoring, score
 
-__all__ = ["Folder", "Scoring", "attach_tables", "create", "locate", "score", "use_mlflow"]
+__all__ = [
+    "Challenge",
+    "Folder",
+    "Scoring",
+    "attach_tables",
+    "challenge",
+    "create",
+    "evaluate",
+    "locate",
+    "score",
+    "use_mlflow",
+]
 
-_SCORING = {"Scoring": "_score", "score": "_score"}
+_SCORING = {
+    "Challenge": "_evaluate",
+    "Scoring": "_score",
+    "challenge": "_evaluate",
+    "evaluate": "_evaluate",
+    "score": "_score",
+}
 """What the session itself does not need, and needs the session's modules."""
 
 
