@@ -57,6 +57,7 @@ The tree::
         ├── ProbabilitiesMissingError   PREDICT_PROBABILITIES_MISSING
         ├── SettingInvalidError         PREDICT_SETTING_INVALID
         ├── TrackedNotFoundError        PREDICT_TRACKED_NOT_FOUND
+        ├── EvaluationUnsuitableError   PREDICT_EVALUATION_UNSUITABLE
         └── PredictInternalError        PREDICT_INTERNAL_ERROR
 
 A :class:`PredictError` is raised while Spark analyses a query. Users of SQL and DataFrames see it as

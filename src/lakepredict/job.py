@@ -14,6 +14,7 @@ if __name__ == "__main__":
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,7 +26,7 @@ import click
 
 import lakepredict
 from lakepredict.cli._options import json_option, lakehouse_option
-from lakepredict.errors import JobInvalidError, LakepredictError
+from lakepredict.cli._sessions import reported
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,27 +48,19 @@ def main(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> N
     """Run the scoring job that the YAML file JOB describes."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("lakepredict").setLevel(logging.INFO)
-    from pyspark.errors import PySparkException
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with reported(status=2):
+        from lakepredict import _job_file
+        from lakepredict.lakehouse._score import run_job
 
-    from lakepredict import _job_file
-    from lakepredict.lakehouse._score import run_job
-
-    try:
         described = _job_file.load(job, changes)
-    except JobInvalidError as exc:
-        click.echo(f"Error: {exc}", err=True)
-        sys.exit(2)
-    spark = None
-    try:
+    with reported():
         spark = lakepredict.spark_session(f"lakepredict {described.title}", lakehouse=lakehouse)
-        with progress(spark):
-            scoring = run_job(spark, described)
-        click.echo(json.dumps(facts(scoring)) if as_json else summary(scoring))
-    except (LakepredictError, PySparkException) as exc:
-        click.echo(f"Error: {exc}", err=True)
-        sys.exit(1)
-    finally:
-        if spark is not None:
+        try:
+            with progress(spark):
+                scoring = run_job(spark, described)
+            click.echo(json.dumps(facts(scoring)) if as_json else summary(scoring))
+        finally:
             spark.stop()
 
 
@@ -86,9 +79,8 @@ def summary(scoring: Scoring) -> str:
         "status": scoring.status,
         "model": f"{scoring.model_name} v{scoring.model_version}",
         "input": " ".join(scoring.input.split()) + version,
-        "output": scoring.output
-        + ("" if scoring.output_version is None else f" (version {scoring.output_version})")
-        + f", {scoring.mode}",
+        "output": scoring.output + ("" if scoring.output_version is None else f" (version {scoring.output_version})"),
+        "mode": scoring.mode,
         "rows in": f"{scoring.rows_in:,}",
         "scored": f"{scoring.rows_scored:,}",
         "NULL": f"{scoring.null_predictions:,}",

@@ -118,7 +118,7 @@ def test_command_line(folder: Folder, job: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert (lines["status"], lines["model"], lines["rows_in"], lines["NULL"]) == ("scored", "submitted v1", "100", "0")
-    assert lines["output"] == "scored_by_command (version 0), incremental"
+    assert (lines["output"], lines["mode"]) == ("scored_by_command (version 0)", "incremental")
 
 
 @pytest.mark.parametrize(

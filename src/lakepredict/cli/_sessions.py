@@ -132,7 +132,7 @@ def reported(log: Path | None = None, status: int = 1) -> Iterator[None]:
         message = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
         if message is None:
             raise
-        _fail(f"{message}\n(The log is in {log}.)", status)
+        _fail(message if log is None else f"{message}\n(The log is in {log}.)", status)
 
 
 def _fail(message: str, status: int) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from delta import DeltaTable
 from mlflow import MlflowClient
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
 from pyspark.sql import DataFrame, SparkSession
 
-from lakepredict._jvm import TableVersion
+from lakepredict._jvm import TableVersion, pinned
 from lakepredict.tracking._tables import TableDataset, experiment_id
 
 _JOB, _HOST, _PROCESS = "lakepredict.job", "lakepredict.host", "lakepredict.process"
@@ -50,8 +50,8 @@ class ScoringRun:
     def wrote(self, rows: DataFrame, table: str, version: int) -> None:
         """Log the table that was written, with its version."""
         # With the table's own id, MLflow does not ask a Databricks catalog for one.
-        identifier = DeltaTable.forName(rows.sparkSession, table).detail().select("id").collect()[0]["id"]
-        self._log_tables(rows, [(table, identifier, version)], "forecast")
+        identifiers = [each.identifier for each in pinned(rows)[1]]
+        self._log_tables(rows, [(table, each, version) for each in identifiers], "forecast")
         self._client.set_tag(self.run_id, "lakepredict.output", f"{table} v{version}")
 
     def _log_tables(self, rows: DataFrame, tables: Sequence[tuple[str, str, int]], context: str) -> None:
@@ -60,7 +60,11 @@ class ScoringRun:
             shown: Any = str(version)
             source = DeltaDatasetSource(delta_table_name=name, delta_table_version=shown, delta_table_id=identifier)
             dataset = TableDataset(rows, source, name=name, digest=f"{name[:24]}-v{version}"[-36:])
-            inputs.append(DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", context)]))
+            with warnings.catch_warnings():
+                # MLflow's hint about integers that may be missing is for models, not for tables.
+                warnings.filterwarnings("ignore", "Hint: Inferred schema", UserWarning)
+                entity = dataset._to_mlflow_entity()
+            inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
         if inputs:
             self._client.log_inputs(self.run_id, inputs)
 
