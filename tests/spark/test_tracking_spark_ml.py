@@ -35,6 +35,7 @@ from pyspark.ml.feature import (
     StringIndexer,
     VectorAssembler,
 )
+from pyspark.ml.recommendation import ALS
 from pyspark.ml.regression import LinearRegression, RandomForestRegressor
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder, TrainValidationSplit
 from pyspark.sql import DataFrame, SparkSession
@@ -383,6 +384,13 @@ def test_stage_that_drops_rows(weeks: DataFrame) -> None:
         fit = fitted(Pipeline(stages=[features, regression]), weeks, "dropping")
 
     assert fit.signature is not None
+
+
+def test_stage_that_joins(spark: SparkSession) -> None:
+    """A recommender joins rows with its factors, which PREDICT cannot, and that is said when it is logged."""
+    ratings = spark.range(60).selectExpr("int(id % 5) user", "int(id % 7) item", "float(id % 5) rating")
+    with pytest.warns(UserWarning, match="a step does more than compute a row's prediction from that row: Join"):
+        fitted(ALS(maxIter=1, seed=1), ratings, "joining")
 
 
 # --- runs --------------------------------------------------------------------------------------------------

@@ -26,11 +26,11 @@ from pyspark.ml.feature import (
 from pyspark.ml.functions import vector_to_array
 from pyspark.ml.linalg import VectorUDT
 from pyspark.ml.stat import Summarizer
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakepredict import _signature
+from lakepredict import _jvm, _signature
 from lakepredict._sql import quoted
 from lakepredict.errors import ModelFormatError
 from lakepredict.tracking._stages import MADE, READ, columns, flat, last_output, sources
@@ -95,7 +95,15 @@ def interface_of(model: PipelineModel, data: DataFrame) -> Interface:
     if problem is not None:
         return Interface(inputs, output, None, None, problem)
     dropping = [f"{name} with handleInvalid='skip' drops rows" for name in _dropping(stages, inputs)]
-    return Interface(inputs, output, signature, _example(rows, signature), ", ".join(dropping) or None)
+    unfit = ", ".join(dropping) or _more_than_a_row(model, chosen.schema, output, data.sparkSession)
+    return Interface(inputs, output, signature, _example(rows, signature), unfit)
+
+
+def _more_than_a_row(model: PipelineModel, schema: T.StructType, output: str, spark: SparkSession) -> str | None:
+    """What keeps the pipeline from being part of a query, as a join with its factors does for ALS."""
+    empty = spark.createDataFrame([], schema)
+    step = _jvm.obstacle(model.transform(empty).select(_column(output)), empty)
+    return None if step is None else f"a step does more than compute a row's prediction from that row: {step}"
 
 
 def _column(name: str) -> Column:
