@@ -74,7 +74,7 @@ def test_both_engines_were_champion(outcomes: Outcomes) -> None:
 
 def test_forecast_says_where_it_comes_from(spark: SparkSession, outcomes: Outcomes) -> None:
     """Columns and commit metadata name model, version, run and input version."""
-    history = DeltaTable.forName(spark, scenario.FORECAST_TABLE).history().where("userMetadata IS NOT NULL")
+    history = DeltaTable.forName(spark, scenario.FORECAST_TABLE).history().where("userMetadata LIKE '%next_week%'")
     commits = history.orderBy("version").collect()
 
     assert len(commits) == len(outcomes)
@@ -97,7 +97,22 @@ def test_forecast_keeps_other_weeks(spark: SparkSession, outcomes: Outcomes) -> 
     """The second run's forecast of another week stands beside the first one's."""
     weeks = spark.table(scenario.FORECAST_TABLE).groupBy("week").count().orderBy("week").collect()
 
-    assert [row["count"] for row in weeks] == [45, 45]
+    assert [row["count"] for row in weeks] == [45] * 2 * (HOLDOUT_WEEKS + 1)
+
+
+def test_held_out_weeks_are_judged(spark: SparkSession, outcomes: Outcomes) -> None:
+    """The table of accuracy has the held-out weeks of both, with the error of the run, and the week to come."""
+    every = spark.table(scenario.ACCURACY_TABLE).orderBy("week").toPandas()
+    judged = every[every["missing_actuals"] == 0]
+
+    assert every["missing_actuals"].tolist() == ([0] * HOLDOUT_WEEKS + [45]) * 2
+    assert judged["model_version"].tolist() == [1] * HOLDOUT_WEEKS + [2] * HOLDOUT_WEEKS
+    for outcome, told in outcomes:
+        weeks = judged[judged["model_version"] == outcome.version]
+        run = outcome.runs[0].data.metrics
+
+        assert np.mean(weeks["mae"]) == pytest.approx(run["mae"], rel=1e-9)
+        assert f"off by {run['wape']:.2%} of the sales" in told
 
 
 def test_runs_say_what_they_learnt_from(outcomes: Outcomes) -> None:

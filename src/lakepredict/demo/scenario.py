@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,6 +27,7 @@ from rich.table import Table
 
 from lakepredict import lakehouse, tracking
 from lakepredict.demo import features, training
+from lakepredict.demo.features import LABEL
 from lakepredict.demo.generate import generate_weekly_sales
 from lakepredict.demo.sales import read_weekly_sales
 from lakepredict.errors import DataFileError
@@ -34,6 +36,7 @@ from lakepredict.lakehouse import Folder
 MODEL = "sales_forecast"
 ALIAS = "champion"
 FORECAST_TABLE = "sales_forecast"
+ACCURACY_TABLE = "forecast_accuracy"
 PREDICT_SQL = f"SELECT store, week, PREDICT('{MODEL}', '{ALIAS}', *) AS forecast\nFROM next_week"
 
 
@@ -83,6 +86,9 @@ def run(spark: SparkSession, folder: Folder, data: str | os.PathLike[str] | None
     with steps.step("next week scored with PREDICT, into the Delta table sales_forecast") as done:
         forecast = score_next_week(spark, version)
         done(f"{forecast.count()} stores")
+    with steps.step(f"the held-out weeks scored as well, and judged: {ACCURACY_TABLE}") as done:
+        wape = judge_held_out_weeks(spark, version)
+        done(f"off by {wape:.2%} of the sales in {features.HOLDOUT_WEEKS} weeks that no model has seen")
     _show_forecast(console, forecast)
     _show_next_steps(console, folder)
     return Outcome(runs, version, forecast)
@@ -177,12 +183,40 @@ def score_next_week(spark: SparkSession, version: int) -> DataFrame:
 
     A store's forecast of the same week that the table has already is replaced; others stay.
     """
-    done = lakehouse.score(
-        spark, MODEL, version, "next_week", FORECAST_TABLE, key=features.KEYS, mode="merge", prediction="forecast"
+    _score(spark, version, "next_week")
+    week = spark.table("next_week").agg(F.max("week")).collect()[0][0]
+    return spark.table(FORECAST_TABLE).where((F.col("week") == week) & (F.col("model_version") == version))
+
+
+def _score(spark: SparkSession, version: int, rows: str, name: str | None = None) -> None:
+    lakehouse.score(
+        spark,
+        MODEL,
+        version,
+        rows,
+        FORECAST_TABLE,
+        key=features.KEYS,
+        mode="merge",
+        prediction="forecast",
+        name=name,
     )
-    return spark.table(FORECAST_TABLE).where(
-        (F.col("model_version") == version) & (F.col("input_version") == done.input_version)
+
+
+def judge_held_out_weeks(spark: SparkSession, version: int) -> float:
+    """Score the weeks that were held out as the next one, and keep how good that is, week by week.
+
+    Returns:
+        The WAPE of all these weeks.
+    """
+    days = 7 * features.HOLDOUT_WEEKS
+    last = f"week > (SELECT max(week) - INTERVAL {days} DAYS FROM weekly_features)"
+    _score(spark, version, f"SELECT * EXCEPT ({LABEL}) FROM weekly_features WHERE {last}", "held_out_weeks")
+    forecast = f"SELECT * FROM {FORECAST_TABLE} WHERE {last}"
+    judge = partial(
+        lakehouse.evaluate, spark, forecast, "weekly_sales", key=features.KEYS, prediction="forecast", actual=LABEL
     )
+    judge(time="week", output=ACCURACY_TABLE)
+    return float(judge().where(F.col("model_version") == version).collect()[0]["wape"])
 
 
 def table_version(spark: SparkSession, table: str) -> int:
