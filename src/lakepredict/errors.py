@@ -30,6 +30,11 @@ The tree::
     │   ├── OutputSchemaError
     │   ├── WriteConflictError
     │   └── EvaluationError
+    ├── ReportError                     a report that cannot be written
+    │   ├── ReportTableError
+    │   ├── ReportColumnError
+    │   ├── ReportEmptyError
+    │   └── ReportFileError
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -629,3 +634,31 @@ class EvaluationError(JobError):
     """Predictions cannot be compared with what happened."""
 
     name = "EVALUATION_UNSUITABLE"
+
+
+class ReportError(_DescribedError):
+    """A report cannot be written."""
+
+
+class ReportTableError(ReportError):
+    """A table that a report tells of does not exist."""
+
+    name = "REPORT_TABLE_NOT_FOUND"
+
+
+class ReportColumnError(ReportError):
+    """A column that a report needs is not there, is of another type, or cannot be told from others."""
+
+    name = "REPORT_COLUMN_UNSUITABLE"
+
+
+class ReportEmptyError(ReportError):
+    """There is no forecast that a report could tell of."""
+
+    name = "REPORT_EMPTY"
+
+
+class ReportFileError(ReportError):
+    """The file of a report cannot be written."""
+
+    name = "REPORT_FILE_UNWRITABLE"

@@ -146,6 +146,90 @@ def ui(port: int, lakehouse: str) -> None:
 
 
 @main.command()
+@click.argument("output")
+@click.option("--forecast", metavar="TABLE", default="sales_forecast", show_default=True, help="The forecasts.")
+@click.option("--history", metavar="TABLE", default="weekly_sales", show_default=True, help="The actual values.")
+@click.option(
+    "--accuracy",
+    metavar="TABLE",
+    help="The errors of past forecasts. Default: forecast_accuracy if there is one, else they are computed.",
+)
+@click.option(
+    "--key",
+    metavar="COLUMN",
+    multiple=True,
+    help="What tells series apart, as the store; may be given several times. Default: all columns that both tables"
+    " have, but for the time.",
+)
+@click.option("--time", metavar="COLUMN", help="The date that a row is for. Default: the one that both tables have.")
+@click.option(
+    "--prediction",
+    metavar="COLUMN",
+    help="The forecast's value. Default: forecast or prediction, else the only number that the history does not have.",
+)
+@click.option(
+    "--actual",
+    metavar="COLUMN",
+    help="The history's value. Default: the number that is called as the table, else the only one.",
+)
+@click.option("--title", metavar="TEXT", help="What stands above. Default: the name of the forecast table.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Show at most so many series one by one, those with the largest forecasts.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@lakehouse_option
+def report(
+    output: str,
+    forecast: str,
+    history: str,
+    accuracy: str | None,
+    key: tuple[str, ...],
+    time: str | None,
+    prediction: str | None,
+    actual: str | None,
+    title: str | None,
+    limit: int,
+    opens: bool,
+    lakehouse: str,
+) -> None:
+    """Write a page about a forecast: charts, tables and a summary in one HTML file that needs no network.
+
+    OUTPUT is the file, for example report.html.
+    """
+    from lakepredict.cli._sessions import reported
+
+    with reported():
+        from lakepredict.report._write import checked_path
+
+        path = checked_path(output)
+    console = Console()
+    with quiet_session(lakehouse, console) as (spark, _), console.status(f"Reading {forecast} and {history} ..."):
+        from lakepredict.report import write
+
+        write(
+            spark,
+            path,
+            forecast=forecast,
+            history=history,
+            accuracy=accuracy,
+            key=key,
+            time=time,
+            prediction=prediction,
+            actual=actual,
+            title=title,
+            limit=limit,
+        )
+    console.print(f"The report is in {path} ({path.stat().st_size / 1e6:.1f} MB).", highlight=False, soft_wrap=True)
+    if opens:
+        click.launch(path.as_uri())
+
+
+@main.command()
 @click.argument("job")
 @click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="A value in place of the file's.")
 @json_option
