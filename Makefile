@@ -10,6 +10,9 @@ ARGS ?=
 DATA ?=
 LAKEHOUSE ?=
 
+# Two processes, each with one Spark session, test about as fast as two cores can.
+WORKERS ?= -n 2 --dist loadfile
+
 BIN := .venv/bin
 TOOLS := .venv/tools
 PREREQUISITES := sh scripts/check_prerequisites.sh
@@ -30,7 +33,7 @@ demo: check-java .venv/.jars ## Run the whole scenario (DATA=sales.csv, LAKEHOUS
 	@$(BIN)/lakepredict demo $(if $(DATA),--data "$(DATA)") $(if $(LAKEHOUSE),--lakehouse "$(LAKEHOUSE)")
 
 test: check-java .venv/.jars ## Run the tests (ARGS="tests/unit -x" goes to pytest)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(WORKERS) $(ARGS)
 
 test-flavors: check-java .venv/.jars .venv/.flavors ## Run the tests of PyTorch, TensorFlow and Keras (which are 6 GB to install)
 	@$(BIN)/pytest -m large_flavors $(ARGS)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lakepredict.functions import predict, predict_proba, register
     from lakepredict.session import spark_session
 
-__all__ = ["LakepredictError", "predict", "predict_proba", "register", "spark_session"]
+__all__ = ["LakepredictError", "load_ipython_extension", "predict", "predict_proba", "register", "spark_session"]
 
 _HOMES = {
     "LakepredictError": "lakepredict.errors",
@@ -30,6 +30,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'lakepredict' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """``%load_ext lakepredict``: add the magic ``%%sql`` to a notebook."""
+    import_module("lakepredict._magic").register_magic(ipython)
 
 
 def __dir__() -> list[str]:

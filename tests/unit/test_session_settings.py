@@ -33,7 +33,7 @@ def test_spark_connect_is_refused() -> None:
     assert expected == str(caught.value)
 
 
-@pytest.mark.parametrize("session", [None, "local[2]", object()], ids=repr)
+@pytest.mark.parametrize("session", [None, "local[2]", object()], ids=["None", "text", "object"])
 def test_what_is_no_session_is_refused(session: object) -> None:
     """Anything else is shown and refused."""
     with pytest.raises(SessionError, match=r"got: +\S"):

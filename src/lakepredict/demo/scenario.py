@@ -252,6 +252,7 @@ def _show_next_steps(console: Console, folder: Folder) -> None:
         ("open MLflow's user interface", f"{program()} ui{where}"),
         ("see what was scored, and when", f'{program()} sql{where} "SELECT * FROM scoring_runs"'),
         ("query the forecast", f'{program()} sql{where} "{query}"'),
+        ("write a page about it", f"{program()} report report.html{where}"),
     ):
         console.print(f"  {what}:", highlight=False)
         console.print(f"    {how}", highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,76 @@
+"""``%load_ext lakepredict``: the cell magic ``%%sql``, and ``%sql`` for one line, in notebooks and IPython.
+
+JupySQL, the package that is kept for this, talks to databases through drivers and to the author's servers by default;
+what a SparkSession needs is these few lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakepredict._console import rows_table
+from lakepredict.errors import SessionError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def register_magic(shell: InteractiveShell) -> None:
+    """Add ``%sql`` and ``%%sql`` to a shell."""
+
+    def sql(line: str, cell: str | None = None) -> Any:
+        """Run one SQL statement in the active SparkSession.
+
+        ``%%sql name`` keeps the data frame as ``name`` and shows nothing; ``{variable}`` in the statement is the value
+        of a variable of the notebook, as in PySpark's ``spark.sql(..., variable=...)``.
+        """
+        frame = _run(line if cell is None else cell, shell.user_ns)
+        if cell is not None and line.strip():
+            shell.user_ns[line.strip()] = frame
+            return None
+        return Shown(frame) if frame.columns else None
+
+    shell.register_magic_function(sql, "line_cell", "sql")  # type: ignore[arg-type]
+
+
+def _run(statement: str, variables: dict[str, Any]) -> DataFrame:
+    spark = SparkSession.getActiveSession()
+    if spark is None:
+        raise SessionError(
+            "There is no SparkSession for %sql.",
+            expected="spark = lakepredict.spark_session(...) in a cell before",
+            got="no active session",
+            hint="run that cell first.",
+        )
+    names = {name: value for name, value in variables.items() if f"{{{name}}}" in statement}
+    return spark.sql(statement.strip().removesuffix(";"), **names)
+
+
+class Shown:
+    """The rows of a statement as a notebook shows them: a table in HTML, or in text on a terminal."""
+
+    def __init__(self, frame: DataFrame) -> None:
+        self.frame = frame
+        self._table = rows_table(frame)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": self._text()}
+
+    def _html(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(str(each.header))}</th>" for each in self._table.columns)
+        cells = [[escape(str(cell)) for cell in column.cells] for column in self._table.columns]
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in zip(*cells, strict=True))
+        note = f"<caption>{escape(str(self._table.caption))}</caption>" if self._table.caption else ""
+        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _text(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=120)
+        with console.capture() as captured:
+            console.print(self._table)
+        return captured.get().rstrip()
