@@ -37,10 +37,15 @@ def delta_jars() -> list[Path]:
     Raises:
         DeltaJarsError: they cannot be fetched.
     """
-    home = _cache() / delta_coordinate().replace(":", "_")
+    home = folder()
     if not home.is_dir():
         _fetch(home)
     return sorted(home.glob("*.jar"))
+
+
+def folder() -> Path:
+    """Where the JARs are, or will be, kept."""
+    return _cache() / delta_coordinate().replace(":", "_")
 
 
 def _cache() -> Path:
@@ -69,7 +74,7 @@ def _resolve(scratch: Path) -> None:
     program = scratch / "nothing.py"
     program.write_text("")
     command = [
-        str(_spark_home() / "bin" / "spark-submit"),
+        str(spark_home() / "bin" / "spark-submit"),
         *("--packages", delta_coordinate(), "--conf", f"spark.jars.ivy={scratch / 'ivy'}"),
         str(program),
     ]
@@ -92,7 +97,7 @@ def _reason(output: str) -> str:
 
 
 def _missing_in_spark(jars: Path) -> list[Path]:
-    shipped = {_artifact(jar.name) for jar in (_spark_home() / "jars").glob("*.jar")}
+    shipped = {_artifact(jar.name) for jar in (spark_home() / "jars").glob("*.jar")}
     return [jar for jar in jars.glob("*.jar") if _artifact(jar.name.partition("_")[2]) not in shipped]
 
 
@@ -101,7 +106,8 @@ def _artifact(file_name: str) -> str:
     return re.sub(r"-\d.*", "", file_name)
 
 
-def _spark_home() -> Path:
+def spark_home() -> Path:
+    """The Spark that runs: that of ``SPARK_HOME``, else PySpark's own."""
     import pyspark
 
     return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)

@@ -196,6 +196,12 @@ def list_folders(spark: SparkSession, uri: str) -> list[str]:
     return sorted(str(each.getPath().getName()) for each in system.listStatus(path) if each.isDirectory())
 
 
+def delete_folder(spark: SparkSession, uri: str) -> None:
+    """Delete a folder and all that is in it, on any Hadoop file system, if it is there."""
+    path = _Gateway.of(spark)("org.apache.hadoop.fs.Path")(uri)
+    path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(path, True)
+
+
 @contextmanager
 def staged(spark: SparkSession, source: Path, folder: str) -> Iterator[str]:
     """The URI of a copy of the local folder ``source`` on a Hadoop file system, for as long as the context lasts.

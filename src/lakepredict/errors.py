@@ -9,6 +9,9 @@ The tree::
     │   ├── LakehouseMismatchError
     │   └── DeltaJarsError
     ├── DataFileError                   an input file that cannot be read as it should be
+    ├── StatementError                  SQL statements that cannot be run as they are given
+    │   ├── StatementUnfinishedError
+    │   └── RepeatedColumnsError
     ├── TrackingError                   MLflow has not what is asked for, or not in a usable form
     │   ├── StoreNotFoundError
     │   ├── StoreUnavailableError
@@ -133,6 +136,24 @@ class DataFileError(_DescribedError):
     """A data file is missing, or a value in it is not what its column needs."""
 
     name = "DATA_FILE_INVALID"
+
+
+class StatementError(_DescribedError):
+    """SQL that the command line is given cannot be run, or its result not be printed, as is asked for."""
+
+    name = "STATEMENT_UNUSABLE"
+
+
+class StatementUnfinishedError(StatementError):
+    """A string, a quoted name, a comment or a BEGIN in a SQL text has no end."""
+
+    name = "STATEMENT_UNFINISHED"
+
+
+class RepeatedColumnsError(StatementError):
+    """Two columns of a result have one name, where names tell columns apart."""
+
+    name = "COLUMNS_REPEATED"
 
 
 class _TemplatedError(LakepredictError):

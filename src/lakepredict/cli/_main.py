@@ -8,8 +8,10 @@ import click
 from rich.console import Console
 
 import lakepredict
+from lakepredict.cli._doctor import doctor
 from lakepredict.cli._options import children_option, json_option, lakehouse_option, limit_option, mode_option
 from lakepredict.cli._sessions import mlflow_store, quiet_session
+from lakepredict.cli._sql import sql
 
 # PySpark, MLflow and pandas take seconds to import, so commands import what they need: --help must not wait.
 
@@ -18,6 +20,10 @@ from lakepredict.cli._sessions import mlflow_store, quiet_session
 @click.version_option(lakepredict.__version__, message="lakepredict %(version)s")
 def main() -> None:
     """PREDICT for Apache Spark SQL, with MLflow models and Delta tables."""
+
+
+main.add_command(sql)
+main.add_command(doctor)
 
 
 @main.command()
@@ -35,18 +41,6 @@ def demo(data: str | None, lakehouse: str) -> None:
         from lakepredict.demo import scenario
 
         scenario.run(spark, folder, data, console)
-
-
-@main.command()
-@click.argument("query")
-@lakehouse_option
-def sql(query: str, lakehouse: str) -> None:
-    """Run one SQL statement on the lakehouse, PREDICT included, and print its rows."""
-    console = Console()
-    with quiet_session(lakehouse, console) as (spark, _):
-        from lakepredict._console import rows_table
-
-        console.print(rows_table(spark.sql(query)))
 
 
 @main.command()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.spinner import Spinner
 
 import lakepredict
 from lakepredict.errors import LakepredictError, StoreNotFoundError, StoreUnavailableError
@@ -20,12 +23,15 @@ from lakepredict.errors import LakepredictError, StoreNotFoundError, StoreUnavai
 if TYPE_CHECKING:
     from lakepredict.lakehouse import Folder
 
-_MLFLOW_SETTINGS = {
+MLFLOW_SETTINGS = {
     # MLflow asks a server that does not answer for four minutes; a person at a terminal does not wait so long.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+_PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
+"""The query's plan after the message of an AnalysisException."""
 
 
 @contextmanager
@@ -35,19 +41,34 @@ def quiet_session(lakehouse: str, console: Console) -> Iterator[tuple[Any, Any]]
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
     its traceback. Spark is stopped in any case.
     """
-    with reported(), console.status("Starting Spark ..."):
+    with reported(), waiting(console, "Starting Spark ..."):
         from lakepredict import lakehouse as lakehouses
 
         folder = lakehouses.locate(lakehouse)
         lakehouses.create(folder)
-    log = Path(folder.root if folder.local else ".", "logs", "lakepredict.log")
+    log = log_of(folder)
     with reported(log), _quiet(log):
-        with console.status("Starting Spark ..."):
+        with waiting(console, "Starting Spark ..."):
             spark = lakepredict.spark_session(lakehouse=lakehouse, conf={"spark.ui.enabled": "false"})
         try:
             yield spark, folder
         finally:
             spark.stop()
+
+
+@contextmanager
+def waiting(console: Console, what: str) -> Iterator[None]:
+    """Show a person that something goes on. What libraries write in the meantime does not go to the terminal too."""
+    if not console.is_terminal:
+        yield
+        return
+    with Live(Spinner("dots", what), console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
+        yield
+
+
+def log_of(folder: Folder) -> Path:
+    """Where the libraries of a quiet session write to."""
+    return Path(folder.root if folder.local else ".", "logs", "lakepredict.log")
 
 
 @contextmanager
@@ -57,7 +78,7 @@ def mlflow_store(lakehouse: str) -> Iterator[Folder]:
     A store that does not exist is not made. MLflow's settings are changed for this process, where the environment
     does not have them.
     """
-    for name, value in _MLFLOW_SETTINGS.items():
+    for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     with reported(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -67,14 +88,14 @@ def mlflow_store(lakehouse: str) -> Iterator[Folder]:
             for library in ("mlflow", "alembic"):
                 logging.getLogger(library).setLevel(logging.ERROR)
             folder = lakehouses.locate(lakehouse)
-            _require_store(folder)
+            require_store(folder)
             with _answered():
                 lakehouses.use_mlflow(folder)
         with _answered():
             yield folder
 
 
-def _require_store(folder: Folder) -> None:
+def require_store(folder: Folder) -> None:
     """Refuse a store in a file that is not there: MLflow would make it.
 
     Raises:
@@ -122,22 +143,39 @@ def reported(log: Path | None = None, status: int = 1) -> Iterator[None]:
     """Turn the errors that users can mend into a message and an exit status."""
     try:
         yield
-    except LakepredictError as exc:
-        _fail(str(exc), status)
     except Exception as exc:
-        from pyspark.errors import PySparkException
-
-        from lakepredict._jvm import java_message
-
-        message = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
-        if message is None:
+        text = message(exc, log)
+        if text is None:
             raise
-        _fail(message if log is None else f"{message}\n(The log is in {log}.)", status)
+        fail(text, status)
 
 
-def _fail(message: str, status: int) -> None:
-    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(message)}", highlight=False, soft_wrap=True)
+def message(exc: Exception, log: Path | None = None) -> str | None:
+    """What an error that users can mend has to say; None for any other.
+
+    Without the plan that Spark adds to errors of analysis. Others come from jobs, of which the log says more.
+    """
+    if isinstance(exc, LakepredictError):
+        return str(exc)
+    from pyspark.errors import AnalysisException, PySparkException
+
+    from lakepredict._jvm import java_message
+
+    if isinstance(exc, AnalysisException):
+        return _PLAN.sub("", str(exc).strip())
+    text = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
+    return text if text is None or log is None else f"{text}\n(The log is in {log}.)"
+
+
+def fail(text: str, status: int) -> NoReturn:
+    """End the command with a message on standard error."""
+    print_error(Console(stderr=True), text)
     sys.exit(status)
+
+
+def print_error(console: Console, text: str) -> None:
+    """Print a message as that of an error."""
+    console.print(f"[bold red]Error:[/bold red] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -12,7 +11,10 @@ from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
 from lakepredict import _jvm
+from lakepredict._place import Folder, locate
 from lakepredict.errors import SessionError
+
+__all__ = ["Folder", "attach_tables", "create", "locate", "use_mlflow"]
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 """What MLflow's own server sets: where experiments that are made without a location keep their artifacts."""
@@ -21,42 +23,6 @@ _TABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 """The names that Spark's own catalog takes; a folder with another one cannot be a table of it."""
 
 _given_uri: str | None = None
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Where a lakehouse keeps what.
-
-    Attributes:
-        root: an absolute path, or the URI of a folder on another file system.
-        local: whether it is on this machine's file system.
-    """
-
-    root: str
-    local: bool
-
-    @property
-    def tables(self) -> str:
-        """The Delta tables: the session's warehouse."""
-        return f"{self.root}/Tables"
-
-    @property
-    def mlflow_uri(self) -> str:
-        """MLflow's tracking URI: a SQLite store in the folder."""
-        return f"sqlite:///{self.root}/mlflow.db"
-
-    @property
-    def artifacts(self) -> str:
-        """Models, plots and other files of MLflow runs."""
-        return f"{self.root}/artifacts"
-
-
-def locate(lakehouse: str | os.PathLike[str]) -> Folder:
-    """Name the parts of a lakehouse folder, which need not exist yet."""
-    text = os.fspath(lakehouse)
-    if "://" in text:
-        return Folder(text.rstrip("/"), local=False)
-    return Folder(str(Path(text.removeprefix("file:")).expanduser().resolve()), local=True)
 
 
 def create(folder: Folder) -> None:
