@@ -13,11 +13,13 @@ Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
   permanent views, which functions registered with ``spark.udf.register`` may not.
 - ``SparkThrowableHelper.errorReader``: Spark's table of error conditions, to which PREDICT's are added.
 - ``FunctionRegistry.internal``: has the functions from ARRAY to vector and back.
+- ``InMemoryCatalog``, ``ExternalCatalogWithListener``: the catalog of a lakehouse is one of the first kind, in the
+  place of the one that the second passes everything to.
 - ``SparkSession.experimental``: takes further rules for the optimizer.
 - ``CollapseProject``, ``ColumnPruning``: merge projections, and their expressions, as the optimizer does.
 - ``Dataset.ofRows``: makes a data frame of a plan.
 - ``TahoeLogFileIndex``, ``DeltaLog.forTableWithSnapshot`` of Delta Lake: which version of a table a plan reads, and
-  which transactions of applications a table has seen.
+  which transactions of applications a table has seen; ``LogStore``: writes a file whole or not at all.
 - ``UserDefinedPythonFunction.builder``: makes the expression of a Python UDF from argument expressions.
 """
 
@@ -71,6 +73,8 @@ _TRANSPARENT = ("SubqueryAlias", "View")
 """Plan nodes that only give their child a name."""
 
 _BUILDER = "org.lakepredict.FunctionBuilder"
+_CATALOG = "org.lakepredict.LakehouseCatalog"
+_DEFINITIONS = "org.lakepredict.Definitions"
 _RULE = "org.lakepredict.OncePerRow"
 _RECORD, _FIELD = "\x1e", "\x1f"
 """What stands between records, and between their fields, in texts that the builder in Java gives and takes."""
@@ -187,15 +191,6 @@ def on_class_path(spark: SparkSession, name: str) -> bool:
     return _Gateway.of(spark).class_loader().getResource(resource) is not None
 
 
-def list_folders(spark: SparkSession, uri: str) -> list[str]:
-    """The names of the folders right below ``uri`` on any Hadoop file system; empty where there is none."""
-    path = _Gateway.of(spark)("org.apache.hadoop.fs.Path")(uri)
-    system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
-    if not system.exists(path):
-        return []
-    return sorted(str(each.getPath().getName()) for each in system.listStatus(path) if each.isDirectory())
-
-
 def delete_folder(spark: SparkSession, uri: str) -> None:
     """Delete a folder and all that is in it, on any Hadoop file system, if it is there."""
     path = _Gateway.of(spark)("org.apache.hadoop.fs.Path")(uri)
@@ -234,28 +229,196 @@ def _file_deleter(py4j_gateway: Any) -> Any:
     return py4j_gateway.jvm.org.apache.commons.io.FileCleaningTracker()
 
 
-def attach_table(spark: SparkSession, schema: str, table: str, location: str) -> None:
-    """Enter a Delta table into the session's catalog, as a managed one, unless it has one of that name.
+@dataclass(frozen=True)
+class Listed:
+    """What a folder on a Hadoop file system has.
 
-    What ``CREATE TABLE ... LOCATION`` cannot do: it makes external tables alone, which DROP TABLE leaves in
-    their place, and reads each table's log. Columns and properties of Delta tables are never in the catalog.
+    Attributes:
+        path: from the folder that was listed.
+        is_folder: whether it is one itself.
+        changed: when its content was changed last, in milliseconds.
+        length: of a file, in bytes.
     """
-    gateway = _Gateway.of(spark)
+
+    path: str
+    is_folder: bool
+    changed: int
+    length: int
+
+
+Facts = dict[str, Any]
+"""A definition in a catalog, in plain values.
+
+======== ========================================================================================================
+kind     facts
+======== ========================================================================================================
+schema   comment, location, properties
+view     text, originalText, schema (JSON), properties, comment, collation, owner, createTime, createVersion
+function class, and either properties, for a function in SQL, or resources
+======== ========================================================================================================
+"""
+
+Keep = Callable[[str, str, str, str, Facts | None], object]
+"""Called with what was done, kind, schema, name and facts."""
+
+
+class LakehouseCatalog:
+    """A catalog in the place of the session's own, in memory as well, that tells what is defined in it.
+
+    Args:
+        spark: the session, whose catalog keeps what it has.
+        look: called before Spark lists what there is, and where it does not know a name.
+        keep: called with ``new`` or ``changed`` and its facts for each schema, view and function that a statement has
+            defined, and with ``gone`` and None for each that it drops. What it raises fails the statement, which
+            changes nothing then.
+
+    Both run in the thread of the statement.
+    """
+
+    def __init__(self, spark: SparkSession, look: Callable[[], object], keep: Keep) -> None:
+        self._gateway = _Gateway.of(spark)
+        ensure_callback_server_started(self._gateway.py4j)  # type: ignore[no-untyped-call]
+        self._session: Any = spark._jsparkSession
+        self._hadoop = self._session.sessionState().newHadoopConf()
+        self._definitions = _new(self._gateway, _DEFINITIONS, self._hadoop, _delta_table(self._gateway))
+        listening = self._session.sharedState().externalCatalog()
+        self._java = _new(self._gateway, _CATALOG, listening.unwrapped(), self._session.sparkContext())
+        self._java.takeOver(listening, _Told(self._gateway, self._definitions, look, keep))
+
+    def listed(self, folder: str, *, deeper: str = "") -> list[Listed]:
+        """What is in a folder, and in the folders right below it whose names match ``deeper`` as a whole."""
+        text = str(self._definitions.listed(folder, deeper))
+        records = (each.split(_FIELD) for each in text.split(_RECORD)) if text else ()
+        return [Listed(path, folder == "true", int(changed), int(length)) for path, folder, changed, length in records]
+
+    def read(self, path: str) -> bytes:
+        """A whole file. Raises FileNotFoundError."""
+        try:
+            return bytes(self._definitions.read(path))
+        except Py4JJavaError as exc:
+            if _kind(exc.java_exception) == "FileNotFoundException":
+                raise FileNotFoundError(path) from exc
+            raise
+
+    def write(self, path: str, text: str, *, replace: bool) -> None:
+        """Make a file whole or not at all, as Delta Lake makes those of a table's log. Raises FileExistsError."""
+        target, system = self._file(path)
+        system.mkdirs(target.getParent())
+        store = self._gateway("org.apache.spark.sql.delta.storage.LogStore").apply(self._session)
+        lines = self._gateway.seq([text.removesuffix("\n")]).iterator()
+        try:
+            store.write(target, lines, replace, self._hadoop)
+        except Py4JJavaError as exc:
+            if _kind(exc.java_exception) == "FileAlreadyExistsException":
+                raise FileExistsError(path) from exc
+            raise
+        # A checksum that Hadoop keeps beside a local file would forbid that somebody edits it.
+        system.delete(self._gateway("org.apache.hadoop.fs.Path")(target.getParent(), f".{target.getName()}.crc"), False)
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or a folder with all that is in it, if it is there."""
+        target, system = self._file(path)
+        system.delete(target, True)
+
+    def qualified(self, path: str) -> str:
+        """A path with its file system."""
+        found, system = self._file(path)
+        return str(system.makeQualified(found).toString())
+
+    def _file(self, path: str) -> tuple[Any, Any]:
+        """A path of Hadoop's, and the file system that it is on."""
+        found = self._gateway("org.apache.hadoop.fs.Path")(path)
+        return found, found.getFileSystem(self._hadoop)
+
+    def attach(self, schema: str, table: str, location: str) -> bool:
+        """Enter a Delta table as a managed one, unless there is another of its name; False if none is in the folder.
+
+        What ``CREATE TABLE ... LOCATION`` cannot do: it makes external tables alone, which DROP TABLE leaves in
+        their place, and reads each table's log. Columns and properties of Delta tables are never in the catalog.
+        """
+        return bool(self._java.attach(self._definitions.table(schema, table, location, True)))
+
+    def detach(self, schema: str, table: str, location: str) -> None:
+        """Take a table out whose folder is gone."""
+        self._java.detach(self._definitions.table(schema, table, location, False))
+
+    def put(self, kind: str, schema: str, name: str, facts: Facts) -> None:
+        """Enter a schema, a view or a function, or change it, without a look at what it refers to."""
+        self._java.put(getattr(self._definitions, kind)(schema, name, json.dumps(facts)))
+        self._forget_loaded(kind, schema, name)
+
+    def forget(self, kind: str, schema: str, name: str) -> None:
+        """Take a schema, a view or a function out."""
+        self._java.forget(kind, schema, name)
+        self._forget_loaded(kind, schema, name)
+
+    def _forget_loaded(self, kind: str, schema: str, name: str) -> None:
+        """A session keeps the functions that it has called."""
+        if kind == "function":
+            identifier = self._gateway("catalyst.FunctionIdentifier")(
+                name, self._gateway.option(schema), self._gateway.option("spark_catalog")
+            )
+            self._session.sessionState().functionRegistry().dropFunction(identifier)
+            self._session.sessionState().tableFunctionRegistry().dropFunction(identifier)
+
+
+class _Told:
+    """Who a catalog tells; implements ``java.util.function.Function``."""
+
+    def __init__(self, gateway: _Gateway, definitions: Any, look: Callable[[], object], keep: Keep) -> None:
+        self._gateway = gateway
+        self._definitions = definitions
+        self._look = look
+        self._keep = keep
+
+    class Java:
+        implements = ("java.util.function.Function",)
+
+    def apply(self, told: Any) -> Any:
+        """Called in the thread of a statement; returns the exception that fails it, or None."""
+        what, kind, schema, name, definition = told
+        try:
+            if what == "look":
+                self._look()
+            else:
+                facts = None if definition is None else json.loads(self._definitions.facts(definition))
+                self._keep(what, kind, schema, name, facts)
+        except FileExistsError:
+            return self._exists(kind, schema, name)
+        except PredictError as exc:
+            return self._error(exc)
+        except Exception as exc:
+            _log.exception("a statement was failed by the lakehouse")
+            return self._error(PredictInternalError(reason=f"{type(exc).__name__}: {exc}"))
+        return None
+
+    def _error(self, exc: PredictError) -> Any:
+        parameters = self._gateway.java.PythonUtils.toScalaMap(exc.parameters)
+        return self._gateway("org.apache.spark.sql.AnalysisException")(exc.condition, parameters)
+
+    def _exists(self, kind: str, schema: str, name: str) -> Any:
+        """What Spark itself says where somebody else was quicker."""
+        errors = "org.apache.spark.sql.catalyst.analysis"
+        if kind == "schema":
+            return self._gateway(f"{errors}.DatabaseAlreadyExistsException")(schema)
+        kind = "Function" if kind == "function" else "Table"
+        return self._gateway(f"{errors}.{kind}AlreadyExistsException")(schema, name)
+
+
+def _delta_table(gateway: _Gateway) -> Any:
+    """A managed Delta table of no name."""
     class_name = "org.apache.spark.sql.catalyst.catalog.CatalogTable"
-    storage = gateway("catalyst.catalog.CatalogStorageFormat").empty()
-    place = gateway.option(gateway("org.apache.hadoop.fs.Path")(location).toUri())
     given = [
-        gateway("catalyst.TableIdentifier")(table, gateway.option(schema)),
+        gateway("catalyst.TableIdentifier")(""),
         gateway("catalyst.catalog.CatalogTableType").MANAGED(),
-        storage.copy(place, *(storage.productElement(each) for each in range(1, storage.productArity()))),
+        gateway("catalyst.catalog.CatalogStorageFormat").empty(),
         gateway("org.apache.spark.sql.types.StructType")(),
         gateway.option("delta"),
     ]
     companion = gateway(class_name)
     count = gateway("java.lang.Class").forName(class_name).getConstructors()[0].getParameterCount()
     defaults = [getattr(companion, f"apply$default${each}")() for each in range(len(given) + 1, count + 1)]
-    catalog = spark._jsparkSession.sessionState().catalog()
-    catalog.createTable(companion.apply(*given, *defaults), True, False)
+    return companion.apply(*given, *defaults)
 
 
 def new_udf(function: PythonFunction) -> UserDefinedFunction:
@@ -342,12 +505,12 @@ def _identifier(gateway: _Gateway, registry: Any, name: str) -> Any:
     return gateway("catalyst.FunctionIdentifier")(name, known.database(), known.catalog())
 
 
-def _new(gateway: _Gateway, name: str) -> Any:
-    """An object of one of the classes in Java."""
-    constructor = _compiled(gateway.py4j, name).getDeclaredConstructor(
-        gateway.py4j.new_array(gateway("java.lang.Class"), 0)
-    )
-    return constructor.newInstance(gateway.py4j.new_array(gateway("java.lang.Object"), 0))
+def _new(gateway: _Gateway, name: str, *arguments: Any) -> Any:
+    """An object of one of the classes in Java, each of which has one constructor."""
+    given = gateway.py4j.new_array(gateway("java.lang.Object"), len(arguments))
+    for position, argument in enumerate(arguments):
+        given[position] = argument
+    return _compiled(gateway.py4j, name).getConstructors()[0].newInstance(given)
 
 
 @lru_cache(maxsize=8)

@@ -66,6 +66,8 @@ The tree::
         ├── SettingInvalidError         PREDICT_SETTING_INVALID
         ├── TrackedNotFoundError        PREDICT_TRACKED_NOT_FOUND
         ├── EvaluationUnsuitableError   PREDICT_EVALUATION_UNSUITABLE
+        ├── DefinitionUnkeptError       PREDICT_DEFINITION_UNKEPT
+        ├── LakehouseUnreadableError    PREDICT_LAKEHOUSE_UNREADABLE
         └── PredictInternalError        PREDICT_INTERNAL_ERROR
 
 A :class:`PredictError` is raised while Spark analyses a query. Users of SQL and DataFrames see it as
@@ -510,6 +512,32 @@ class EvaluationUnsuitableError(PredictError):
     condition = "PREDICT_EVALUATION_UNSUITABLE"
     sqlstate = "42K09"
     template = TrackedNotFoundError.template
+
+
+class DefinitionUnkeptError(PredictError):
+    """The file of a schema, a view or a function cannot be written or deleted."""
+
+    condition = "PREDICT_DEFINITION_UNKEPT"
+    sqlstate = "58030"
+    template = (
+        "The <kind> `<name>` cannot be kept in the lakehouse, and is left as it was.\n"
+        "  expected: a file <path> that can be written and deleted\n"
+        "  got:      <reason>\n"
+        "  hint: check that the user of this session may write to the lakehouse; CREATE TEMPORARY VIEW needs no file."
+    )
+
+
+class LakehouseUnreadableError(PredictError):
+    """The folder of the lakehouse cannot be looked at."""
+
+    condition = "PREDICT_LAKEHOUSE_UNREADABLE"
+    sqlstate = "58030"
+    template = (
+        "The lakehouse cannot be searched for tables, views and functions.\n"
+        "  expected: a folder <folder> that can be listed\n"
+        "  got:      <reason>\n"
+        "  hint: check that the file system answers, and that the user of this session may read the lakehouse."
+    )
 
 
 class PredictInternalError(PredictError):

@@ -1,7 +1,7 @@
 """One SparkSession on a lakehouse folder: Delta tables, MLflow and PREDICT, with no server to set up.
 
-A lakehouse is a folder with ``Tables/`` (Delta tables, the session's warehouse), ``mlflow.db`` (MLflow's
-SQLite store) and ``artifacts/`` (models and plots).
+A lakehouse is a folder with ``Tables/`` (Delta tables, the session's warehouse), ``Views/``, ``Functions/`` and
+``Schemas/`` (definitions as SQL text), ``mlflow.db`` (MLflow's SQLite store) and ``artifacts/`` (models and plots).
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ def spark_session(
 ) -> SparkSession:
     """Build, or take the running, SparkSession on a lakehouse folder, ready for PREDICT.
 
-    What happens, in this order: Delta Lake's JARs are fetched if they never were; Spark starts; the Delta
-    tables under ``<lakehouse>/Tables`` are attached to the session's catalog, so that it sees tables made by
-    other processes; MLflow is pointed at ``<lakehouse>/mlflow.db`` and ``<lakehouse>/artifacts``, unless
-    ``MLFLOW_TRACKING_URI`` or ``mlflow.set_tracking_uri`` says otherwise; PREDICT is registered.
+    What happens, in this order: Delta Lake's JARs are fetched if they never were; Spark starts; the lakehouse is
+    attached to the session's catalog, so that it sees the tables, views and functions that other processes make, and
+    keeps those that it makes itself, unless it has a metastore of its own; MLflow is pointed at
+    ``<lakehouse>/mlflow.db`` and ``<lakehouse>/artifacts``, unless ``MLFLOW_TRACKING_URI`` or
+    ``mlflow.set_tracking_uri`` says otherwise; PREDICT is registered.
 
     Args:
         app_name: the application's name, as Spark's UI shows it.
@@ -48,6 +49,7 @@ def spark_session(
     Raises:
         SessionError: the folder cannot be made.
         LakehouseMismatchError: a session is running whose warehouse is not in this lakehouse.
+        LakehouseUnreadableError: the folder cannot be listed.
         DeltaJarsError: Delta Lake's JARs cannot be fetched, or are missing in the running session.
         SparkVersionError: Spark is older than 4.1.
         SparkConnectError: a Spark Connect client is asked for.
@@ -61,7 +63,7 @@ def spark_session(
     _jvm.require_usable(spark)
     _require_delta(spark)
     _require_lakehouse(spark, folder)
-    _lakehouse.attach_tables(spark, folder)
+    _lakehouse.attach(spark, folder)
     _lakehouse.use_mlflow(folder)
     register(spark)
     return spark

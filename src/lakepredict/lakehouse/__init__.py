@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lakepredict.lakehouse._folder import Folder, attach_tables, create, locate, use_mlflow
+from lakepredict.lakehouse._attach import Changes, attach, refresh
+from lakepredict.lakehouse._folder import Folder, create, locate, use_mlflow
 
 if TYPE_CHECKING:
     from lakepredict.lakehouse._evaluate import Challenge, challenge, evaluate
@@ -11,13 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Challenge",
+    "Changes",
     "Folder",
     "Scoring",
-    "attach_tables",
+    "attach",
     "challenge",
     "create",
     "evaluate",
     "locate",
+    "refresh",
     "score",
     "use_mlflow",
 ]

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from pyspark.sql import SparkSession
 
-from lakepredict import _jvm
 from lakepredict._place import Folder, locate
 from lakepredict.errors import SessionError
 
-__all__ = ["Folder", "attach_tables", "create", "locate", "use_mlflow"]
+__all__ = ["Folder", "create", "locate", "use_mlflow"]
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 """What MLflow's own server sets: where experiments that are made without a location keep their artifacts."""
-
-_TABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
-"""The names that Spark's own catalog takes; a folder with another one cannot be a table of it."""
 
 _given_uri: str | None = None
 
@@ -42,30 +36,6 @@ def create(folder: Folder) -> None:
             got=f"{type(exc).__name__}: {exc.strerror}",
             hint="give another folder with --lakehouse or spark_session(lakehouse=...).",
         ) from exc
-
-
-def attach_tables(spark: SparkSession, folder: Folder) -> None:
-    """Add the Delta tables found in the folder to the session's catalog, where it does not have them yet.
-
-    ``Tables/<name>`` becomes ``<name>`` and ``Tables/<schema>.db/<name>`` becomes ``<schema>.<name>``, which is
-    where Spark puts managed tables, and managed they are: DROP TABLE deletes them. No table's data is read.
-    A session with a metastore of its own (``spark.sql.catalogImplementation=hive``) is left as it is.
-    """
-    if spark.conf.get("spark.sql.catalogImplementation") != "in-memory":
-        return
-    for name in _jvm.list_folders(spark, folder.tables):
-        schema = name.removesuffix(".db")
-        if name != schema and _TABLE_NAME.fullmatch(schema):
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{schema}`")
-            for table in _jvm.list_folders(spark, f"{folder.tables}/{name}"):
-                _attach(spark, f"{folder.tables}/{name}/{table}", schema, table)
-        else:
-            _attach(spark, f"{folder.tables}/{name}", "default", name)
-
-
-def _attach(spark: SparkSession, path: str, schema: str, table: str) -> None:
-    if _TABLE_NAME.fullmatch(table) and "_delta_log" in _jvm.list_folders(spark, path):
-        _jvm.attach_table(spark, schema, table, path)
 
 
 def use_mlflow(folder: Folder) -> None:
