@@ -57,6 +57,7 @@ from lakepredict.engines.base import PythonFunction
 from lakepredict.errors import (
     PredictError,
     PredictInternalError,
+    ReadOnlyError,
     SessionError,
     SparkConnectError,
     SparkVersionError,
@@ -536,9 +537,9 @@ def _new_rule(gateway: _Gateway) -> Any:
 def register_conditions(spark: SparkSession) -> None:
     """Add PREDICT's error conditions to Spark's table of them, which has no public way in."""
     gateway = _Gateway.of(spark)
+    errors: tuple[type[PredictError | ReadOnlyError], ...] = (*predict_errors(), ReadOnlyError)
     conditions = {
-        error.condition: {"message": [*error.template.split("\n"), ""], "sqlState": error.sqlstate}
-        for error in predict_errors()
+        error.condition: {"message": [*error.template.split("\n"), ""], "sqlState": error.sqlstate} for error in errors
     }
     with tempfile.TemporaryDirectory(prefix="lakepredict-") as scratch:
         path = Path(scratch, "error-conditions.json")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakepredict._console import rows_table
+from lakepredict.cli._table import MOST_ROWS, print_rows
 from lakepredict.errors import SessionError
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def _run(statement: str, variables: dict[str, Any]) -> DataFrame:
 
 
 class Shown:
-    """The rows of a statement as a notebook shows them: a table in HTML, or in text on a terminal."""
+    """The rows of a statement as a notebook shows them, at most a thousand: in HTML, or in text on a terminal."""
 
     def __init__(self, frame: DataFrame) -> None:
-        self.frame = frame
-        self._table = rows_table(frame)
+        self._schema = frame.schema
+        self._rows = frame.limit(MOST_ROWS + 1).collect()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self._html(), "text/plain": self._text()}
@@ -61,16 +61,16 @@ class Shown:
     def _html(self) -> str:
         from html import escape
 
-        head = "".join(f"<th>{escape(str(each.header))}</th>" for each in self._table.columns)
-        cells = [[escape(str(cell)) for cell in column.cells] for column in self._table.columns]
-        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in zip(*cells, strict=True))
-        note = f"<caption>{escape(str(self._table.caption))}</caption>" if self._table.caption else ""
-        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        head = "".join(f"<th>{escape(name)}</th>" for name in self._schema.names)
+        rows = [["NULL" if value is None else str(value) for value in row] for row in self._rows[:MOST_ROWS]]
+        body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
+        note = f"<caption>the first {MOST_ROWS} rows</caption>" if len(self._rows) > MOST_ROWS else ""
+        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _text(self) -> str:
         from rich.console import Console
 
         console = Console(width=120)
         with console.capture() as captured:
-            console.print(self._table)
+            print_rows(self._schema, self._rows, console)
         return captured.get().rstrip()

@@ -38,6 +38,11 @@ The tree::
     │   ├── ReportColumnError
     │   ├── ReportEmptyError
     │   └── ReportFileError
+    ├── ServerError                     a server for BI tools that cannot run as it is asked to
+    │   ├── ServerInsecureError
+    │   ├── ServerSettingError
+    │   └── ServerPortError
+    ├── ReadOnlyError                   SERVER_READ_ONLY
     ├── ScoringError                    a batch that cannot be scored, in a Python worker
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
@@ -134,6 +139,30 @@ class DeltaJarsError(SessionError):
     name = "DELTA_JARS_MISSING"
 
 
+class ServerError(_DescribedError):
+    """A server for BI tools cannot run as it is asked to."""
+
+    name = "SERVER_UNUSABLE"
+
+
+class ServerInsecureError(ServerError):
+    """The server would let strangers in."""
+
+    name = "SERVER_INSECURE"
+
+
+class ServerSettingError(ServerError):
+    """An option of the server, or a file that one names, cannot be used."""
+
+    name = "SERVER_SETTING_INVALID"
+
+
+class ServerPortError(ServerError):
+    """The server cannot listen where it is asked to."""
+
+    name = "SERVER_PORT_UNUSABLE"
+
+
 class DataFileError(_DescribedError):
     """A data file is missing, or a value in it is not what its column needs."""
 
@@ -175,6 +204,22 @@ class _TemplatedError(LakepredictError):
         self.parameters = parameters
         text = _PLACEHOLDER.sub(lambda found: parameters[found.group(1)], self.template)
         super().__init__(f"[{self.condition}] {text}")
+
+
+class ReadOnlyError(_TemplatedError):
+    """A client of a read-only server asks for something else than reading.
+
+    Clients of SQL see it as a parse or analysis error of this condition.
+    """
+
+    condition = "SERVER_READ_ONLY"
+    sqlstate = "42501"
+    template = (
+        "This server lets its clients read, and do nothing else.\n"
+        "  expected: SELECT, SHOW, DESCRIBE, EXPLAIN or USE, with tables and views of the lakehouse\n"
+        "  got:      <got>\n"
+        "  hint: change tables, views and settings with lakepredict sql, or ask whoever runs the server."
+    )
 
 
 class ScoringError(_TemplatedError):

@@ -99,7 +99,7 @@ def test_tree_in_the_docstring():
             indent, name, note = re.fullmatch(r"([ │]+)[├└]── (\w+) *(.*)", line).groups()
             level = len(indent) // 4
             branches[level] = name
-            found[name] = (branches[level - 1], note if note.startswith("PREDICT_") else None)
+            found[name] = (branches[level - 1], note if note.startswith(("PREDICT_", "SERVER_")) else None)
     public = [each for each in subclasses(LakepredictError) if each.__module__ == errors.__name__]
     expected = {
         each.__name__: (public_base(each).__name__, getattr(each, "condition", None))

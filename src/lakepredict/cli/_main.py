@@ -10,6 +10,7 @@ from rich.console import Console
 import lakepredict
 from lakepredict.cli._doctor import doctor
 from lakepredict.cli._options import children_option, json_option, lakehouse_option, limit_option, mode_option
+from lakepredict.cli._serve import connect, password, serve
 from lakepredict.cli._sessions import mlflow_store, quiet_session
 from lakepredict.cli._sql import sql
 
@@ -248,3 +249,7 @@ def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> 
         with console.status(f"Scoring {described.output} with {described.model} ({described.version}) ..."):
             scoring = run_job(spark, described)
         click.echo(json.dumps(facts(scoring)) if as_json else summary(scoring))
+
+
+for each in (serve, connect, password):
+    main.add_command(each)

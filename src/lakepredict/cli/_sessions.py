@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,7 +35,7 @@ _PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
 
 
 @contextmanager
-def quiet_session(lakehouse: str, console: Console) -> Iterator[tuple[Any, Any]]:
+def quiet_session(lakehouse: str, console: Console, conf: Mapping[str, str] | None = None) -> Iterator[tuple[Any, Any]]:
     """A session whose libraries write to ``<lakehouse>/logs/lakepredict.log`` instead of the console.
 
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
@@ -49,11 +49,13 @@ def quiet_session(lakehouse: str, console: Console) -> Iterator[tuple[Any, Any]]
     log = log_of(folder)
     with reported(log), _quiet(log):
         with waiting(console, "Starting Spark ..."):
-            spark = lakepredict.spark_session(lakehouse=lakehouse, conf={"spark.ui.enabled": "false"})
+            settings = {"spark.ui.enabled": "false", **(conf or {})}
+            spark = lakepredict.spark_session(lakehouse=lakehouse, conf=settings)
         try:
             yield spark, folder
         finally:
-            spark.stop()
+            with suppress(ConnectionError):  # where the JVM has ended by itself
+                spark.stop()
 
 
 @contextmanager
