@@ -22,7 +22,7 @@ PIP_INSTALL := -m pip install -q --disable-pip-version-check
 MAKE_VENV = $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	{ python=$$($(PREREQUISITES) python "$(PYTHON)") && "$$python" -m venv --clear .venv; }
 
-.PHONY: help setup demo test test-flavors bench docs lint format lock build clean check-java
+.PHONY: help setup demo test test-flavors bench docs site lint format lock build clean check-java
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,10 @@ bench: check-java .venv/.jars ## Time PREDICT beside spark_udf (ARGS="linear_10 
 docs: .venv/.installed ## Bring the tables in docs/ up to date with the code
 	@$(BIN)/python scripts/reference.py
 
+# The theme tells at each build until when it is maintained; CONTRIBUTING.md has that.
+site: .venv/.site ## Build the documentation as a site, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 lint: .venv/.installed ## Check style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,13 +58,13 @@ format: .venv/.installed ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 lock: .venv/tools/.installed ## Bring constraints.txt up to date with pyproject.toml (ARGS=--upgrade renews every pin)
-	@$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.10 --extra dev --extra flavors --no-header --no-annotate $(ARGS) -o constraints.txt pyproject.toml
+	@$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.10 --extra dev --extra docs --extra flavors --no-header --no-annotate $(ARGS) -o constraints.txt pyproject.toml
 
 build: .venv/tools/.installed ## Build the source distribution and the wheel into dist/
 	@$(TOOLS)/bin/uv build -q --out-dir dist
 
 clean: ## Remove caches and build products (.venv and lakehouse/ stay)
-	@rm -rf build dist .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache spark-warehouse metastore_db derby.log
+	@rm -rf build dist site .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache spark-warehouse metastore_db derby.log
 	@find . -path ./.venv -prune -o -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Java is checked before anything is installed, for a missing one should not be told after two minutes.
@@ -79,6 +83,11 @@ check-java:
 	@echo "Installing PyTorch, TensorFlow and Keras into .venv (once) ..."
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[flavors]'
 	@$(BIN)/python -m pip uninstall -q -y triton
+	@touch $@
+
+.venv/.site: .venv/.installed
+	@echo "Installing MkDocs into .venv (once) ..."
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[docs]'
 	@touch $@
 
 .venv/.jars: .venv/.installed

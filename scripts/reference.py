@@ -1,6 +1,6 @@
-"""Write the tables of docs/types.md and docs/errors.md from the code, without starting Spark.
+"""Write the tables of docs/types.md and docs/errors.md, and docs/sql.md, from the code, without starting Spark.
 
-A table stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+What is written stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,9 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array, Map, Object, Property
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import from_arrow_type
 
-from lakepredict import errors
+from lakepredict import _evaluate_table, _mlflow_tables, errors, functions
 from lakepredict._casts import WIDENINGS, is_safe
 from lakepredict._signature import SPARK_TYPES, TENSOR_TYPES, UNSUPPORTED, read_signature, spark_type
 from lakepredict._sql import sql_type
@@ -25,7 +27,7 @@ from lakepredict._worker.inputs import to_numpy
 from lakepredict.engines.workers import arrow_type
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "docs" / "types.md", ROOT / "docs" / "errors.md")
+PAGES = tuple(ROOT / "docs" / name for name in ("types.md", "errors.md", "sql.md"))
 GOLDEN = ROOT / "tests" / "golden"
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -250,6 +252,89 @@ def example(kind: type[errors.LakepredictError]) -> str:
     return next(found, f"{start} {kind.template}").rstrip("\n")
 
 
+SCALARS = {
+    "predict": functions._PREDICT,
+    "try_predict": functions._TRY_PREDICT,
+    "predict_proba": functions._PREDICT_PROBA,
+    "predict_version": functions._PREDICT_VERSION,
+}
+TABLES = {**functions._TABLES, _evaluate_table.NAME: functions._EVALUATE}
+NOT_RUN = {"mlflow_metrics": "the run's id is another one in each store"}
+"""The functions whose examples no test can run as they are, and why."""
+
+_TYPE = re.compile(r"\b(?:MAP|ARRAY)<[^>]+>")
+_MARKS = re.compile(r"^ *(?:Arguments|Examples):\n", re.MULTILINE)
+
+
+def scalar_functions() -> str:
+    """PREDICT and its kin, with the texts of DESCRIBE FUNCTION EXTENDED."""
+    return "\n\n".join(part for name in SCALARS for part in scalar_function(name))
+
+
+def scalar_function(name: str) -> Iterator[str]:
+    """The section of a function of rows."""
+    texts, shown = SCALARS[name], name.upper()
+    yield from usage(shown, texts["usage"])
+    yield from arguments(texts["arguments"])
+    yield from note(texts["note"])
+    yield examples(name, shown, texts["examples"])
+
+
+def table_functions() -> str:
+    """The table functions, with the texts of DESCRIBE FUNCTION EXTENDED, and the columns of those of MLflow."""
+    return "\n\n".join(part for name in TABLES for part in table_function(name))
+
+
+def table_function(name: str) -> Iterator[str]:
+    """The section of a table function."""
+    text, given = TABLES[name]
+    yield from usage(name, text)
+    yield from columns(name)
+    yield examples(name, name, given)
+
+
+def usage(shown: str, text: str) -> tuple[str, str, str]:
+    """The heading of a function, how it is called, and what it gives."""
+    call, _, meaning = text.replace("_FUNC_", shown).partition(" - ")
+    return f"### {shown}", f"`{call}`", prose(meaning)
+
+
+def arguments(text: str) -> Iterator[str]:
+    """The arguments as a list."""
+    items = [" ".join(each.split()) for each in _MARKS.sub("", text).split("* ", 1)[-1].split("\n      * ")]
+    if " - " not in items[0]:
+        yield f"Arguments: {items[0]}"
+        return
+    parts = (each.partition(" - ") for each in items)
+    yield "\n".join(f"- `{each}`: {prose(meaning)}" for each, _, meaning in parts)
+
+
+def note(text: str) -> Iterator[str]:
+    """The notes as paragraphs; there may be none."""
+    if text.strip():
+        yield prose(" ".join(text.split()))
+
+
+def prose(text: str) -> str:
+    """A text with its SQL types as code: in Markdown, what is in angle brackets would be lost."""
+    return _TYPE.sub(lambda found: f"`{found[0]}`", text)
+
+
+def examples(name: str, shown: str, text: str) -> str:
+    """The examples as one block of SQL."""
+    lines = dedent(_MARKS.sub("", text)).strip("\n ").replace("_FUNC_", shown).splitlines()
+    code = "\n".join(line[2:] for line in lines)
+    mark = f"<!-- not run: {NOT_RUN[name]} -->\n" if name in NOT_RUN else ""
+    return f"{mark}```sql\n{code}\n```"
+
+
+def columns(function: str) -> Iterator[str]:
+    """The columns of a table function of MLflow's; those of others depend on their arguments."""
+    if function in _mlflow_tables.TABLES:
+        fields = _mlflow_tables.TABLES[function].schema
+        yield table(["column", "type"], ([f"`{each.name}`", name(from_arrow_type(each.type))] for each in fields))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "inputs": inputs,
     "widenings": widenings,
@@ -263,6 +348,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scoring-errors": scoring_errors,
     "other-errors": other_errors,
     "texts": texts,
+    "scalar-functions": scalar_functions,
+    "table-functions": table_functions,
 }
 """Name of a block in the pages -> what is written there."""
 

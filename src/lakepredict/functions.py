@@ -36,18 +36,21 @@ _PREDICT = {
   """,
     "examples": """
     Examples:
-      > SELECT _FUNC_('sales_forecast', 3, 12, 4.5, true);
-       608845.0
       > SELECT store, week, _FUNC_('sales_forecast', 'champion', *) AS forecast FROM next_week;
-      > SELECT store FROM next_week WHERE _FUNC_('sales_forecast', 3, *, price => price * 1.1) > 1000000;
+      > -- By position, in the order of the signature:
+      > SELECT _FUNC_('churn', 1, 12, 'monthly');
+      > -- What if:
+      > SELECT store FROM next_week
+        WHERE _FUNC_('sales_forecast', 2, *, sales_last_week => sales_last_week * 1.1) > 1000000;
       > -- After a join, the columns of one table:
-      > SELECT _FUNC_('sales_forecast', 3, n.*) AS forecast FROM next_week n JOIN stores s USING (store);
+      > SELECT s.week, _FUNC_('sales_forecast', 2, n.*) AS forecast
+        FROM next_week n JOIN weekly_sales s USING (store);
   """,
     "note": f"""{_REGISTRY}
       A NULL in an integer or boolean input gives NULL. Other NULLs reach the model as missing values; where it refuses
       those, the prediction is NULL, and the other rows are scored. SET spark.lakepredict.onNull = error makes a NULL an
       error; pass shows each to the model.
-      Spark takes no * in ORDER BY, GROUP BY, UPDATE, DELETE and MERGE: name the columns there.
+      Spark takes no * in ORDER BY, GROUP BY, explode, UPDATE, DELETE and MERGE: name the columns there.
       See also try_predict, predict_proba and predict_version.
   """,
 }
@@ -72,10 +75,10 @@ _PREDICT_PROBA = {
     "arguments": "\n    Arguments:\n      * as for predict.\n  ",
     "examples": """
     Examples:
-      > SELECT _FUNC_('churn', 3, 12, 'monthly');
-       {"no":0.8,"yes":0.2}
       > SELECT customer, _FUNC_('churn', 'champion', *)['yes'] AS risk FROM customers;
-      > SELECT customer, label, p FROM customers LATERAL VIEW explode(_FUNC_('churn', 3, *)) AS label, p;
+      > -- A row for each class; Spark takes no * in explode:
+      > SELECT customer, label, p FROM customers
+        LATERAL VIEW explode(_FUNC_('churn', 'champion', tenure, plan)) AS label, p;
   """,
     "note": "",
 }
@@ -85,7 +88,6 @@ _PREDICT_VERSION = {
     "examples": """
     Examples:
       > SELECT _FUNC_('sales_forecast', 'champion');
-       3
       > SELECT store, predict('sales_forecast', 'champion', *) AS forecast,
                _FUNC_('sales_forecast', 'champion') AS model_version FROM next_week;
   """,
@@ -103,7 +105,8 @@ _TABLES = {
         " and tags as MAP<STRING, STRING>, the last value of each metric as MAP<STRING, DOUBLE>.",
         """
     Examples:
-      > SELECT run_name, metrics['rmse'] AS rmse, params['maxIter'] FROM _FUNC_('sales') ORDER BY rmse;
+      > SELECT run_name, metrics['rmse'] AS rmse, params['model'] AS model
+        FROM _FUNC_('weekly_sales') ORDER BY rmse;
   """,
     ),
     "mlflow_metrics": (
@@ -121,7 +124,7 @@ _TABLES = {
         """
     Examples:
       > SELECT v.version, r.metrics['rmse'] AS rmse
-        FROM _FUNC_('sales_forecast') v JOIN mlflow_runs('sales') r USING (run_id);
+        FROM _FUNC_('sales_forecast') v JOIN mlflow_runs('weekly_sales') r USING (run_id);
   """,
     ),
 }

@@ -47,7 +47,8 @@ from lakepredict.cli import _facts
 from lakepredict.errors import FitError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text("utf-8")
-EXAMPLE = re.search(r"<!-- spark -->\n```python\n(.*?)^```$", PAGE, re.M | re.S).group(1)  # type: ignore[union-attr]
+MARK = "<!-- run by: tests/spark/test_tracking_spark_ml.py -->"
+EXAMPLE = re.search(rf"{MARK}\n```python\n(.*?)^```$", PAGE, re.M | re.S).group(1)  # type: ignore[union-attr]
 EXPERIMENT = "spark_ml"
 
 
