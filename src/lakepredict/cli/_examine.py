@@ -35,6 +35,7 @@ _HIDDEN = ".lakepredict-doctor-"
 def examine(folder: Folder, no_spark: bool, terminal: Console) -> Iterator[Check]:
     """Make all checks. What takes long is asked meanwhile; each is told in its turn."""
     with ExitStack() as stack:
+        stack.enter_context(_ending_on_sigterm())
         store = stack.enter_context(_asked("store", folder.root))
         yield checked("Python", _checks.python)
         needed = [
@@ -123,6 +124,16 @@ def _spark_found(step: str, facts: Facts, temporary: bool) -> str:
     if step == "worker":
         return f"Python {facts['python']} answers a query in {seconds}"
     return f"written, read and removed in {seconds}{', in a temporary folder' if temporary else ''}"
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM leave by way of the ``finally`` blocks, so that no process and no folder is left."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

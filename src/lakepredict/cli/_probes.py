@@ -45,6 +45,9 @@ def store(lakehouse: str) -> None:
     except Exception as exc:  # a broken installation fails in any way
         _tell(step="store", error=f"MLflow cannot be imported: {_first_line(exc)}")
         return
+    if not folder.local and not given:
+        _tell(step="store", error="a lakehouse on another file system has no store, and MLFLOW_TRACKING_URI is not set")
+        return
     try:
         require_store(folder)
         use_mlflow(folder)

@@ -94,7 +94,8 @@ def history(path: Path) -> History:
     """The history in a file that only its owner reads, or in memory where there can be none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        path.touch(mode=0o600)
+        path.chmod(0o600)
     except OSError:
         return InMemoryHistory()
     return _DiscreetHistory(str(path))

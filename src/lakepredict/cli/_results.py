@@ -18,7 +18,7 @@ from rich.console import Console
 from lakepredict.cli._sessions import waiting
 from lakepredict.cli._split import Statement, tokens
 from lakepredict.cli._table import MOST_ROWS, print_rows
-from lakepredict.cli._values import EPOCH_SECONDS, TEXT, cast_for_python, csv_line, json_line, plain_text
+from lakepredict.cli._values import EPOCH_SECONDS, TEXT, cast_for_python, csv_line, csv_row, json_row
 from lakepredict.errors import RepeatedColumnsError
 
 _R = TypeVar("_R")
@@ -83,23 +83,18 @@ class Runner:
 
     def _write(self, schema: T.StructType, first: list[Row], others: Iterator[Row]) -> int:
         """Write rows as CSV or JSON, and return how many there were."""
-        kinds, names = [each.dataType for each in schema.fields], schema.names
+        kinds = [each.dataType for each in schema.fields]
+        write = json_row(schema.names, kinds) if self._style == "json" else csv_row(kinds)
         if self._style == "csv":
             # An empty line between two results, each of which has columns of its own.
-            _write_lines([*([""] if self._printed else []), csv_line(names)])
+            _write_lines([*([""] if self._printed else []), csv_line(schema.names)])
         self._printed = True
         rows, count = first, 0
         while rows:
-            _write_lines(self._line(names, row, kinds) for row in rows)
+            _write_lines(map(write, rows))
             count += len(rows)
             rows = self._call(lambda: list(islice(others, _CHUNK)))
         return count
-
-    def _line(self, names: Sequence[str], row: Row, kinds: Sequence[T.DataType]) -> str:
-        if self._style == "json":
-            return json_line(names, row, kinds)
-        pairs = zip(row, kinds, strict=True)
-        return csv_line([None if value is None else plain_text(value, kind) for value, kind in pairs])
 
     def _call(self, work: Callable[[], _R]) -> _R:
         """What ``work`` returns or raises, in a thread of its own.

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lakepredict.cli._values import cell, visible
+from lakepredict.cli._values import cell_writer, visible
 
 MOST_ROWS = 1000
 """How many rows are shown at most."""
@@ -57,8 +57,8 @@ def print_rows(schema: T.StructType, rows: Sequence[Sequence[Any]], console: Con
 
 
 def _column(field: T.StructField, position: int, rows: Sequence[Sequence[Any]]) -> _Column:
-    values = [row[position] for row in rows]
-    cells = [None if each is None else cell(each, field.dataType) for each in values]
+    write = cell_writer(field.dataType)
+    cells = [None if row[position] is None else write(row[position]) for row in rows]
     return _Column(visible(field.name), cells, isinstance(field.dataType, T.NumericType))
 
 

@@ -5,16 +5,19 @@ What Python's own types do not hold exactly (dates and times, intervals) is turn
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring as _json_string
 from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
+
+Writer = Callable[[Any], str]
 
 TEXT = T.StringType()
 EPOCH_SECONDS = T.DecimalType(20, 6)
@@ -22,6 +25,9 @@ EPOCH_SECONDS = T.DecimalType(20, 6)
 
 _AS_THEY_ARE = (T.NumericType, T.BooleanType, T.StringType, T.BinaryType, T.NullType, T.VariantType)
 _NUMBERS_OF_NONE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_TO_QUOTE = re.compile(r'[,"\r\n]|^\s|\s\Z|\A\Z')
+"""What a cell of CSV is quoted for."""
+
 _MOST_BYTES = 32
 """Of a BINARY in a table."""
 
@@ -53,77 +59,112 @@ def cast_for_python(frame: DataFrame, timestamp: T.DataType) -> DataFrame:
     return numbered.select(*(numbered[str(position)].cast(each) for position, each in enumerate(wanted)))
 
 
-def json_text(value: Any, kind: T.DataType) -> str:
-    """A value as JSON. What is no number in JSON (NaN, infinite) is null, as in all that lakepredict tells programs.
+def json_writer(kind: T.DataType) -> Writer:
+    """What writes values of a type as JSON. What is no number there (NaN, infinite) is null, as is NULL.
 
-    Args:
-        value: of a frame that :func:`cast_for_python` made.
-        kind: the type that it had before.
+    The values are of a frame that :func:`cast_for_python` made, the type is that from before.
     """
-    if value is None:
-        return "null"
+    write = _json_writer(kind)
+    return lambda value: "null" if value is None else write(value)
+
+
+def _json_writer(kind: T.DataType) -> Writer:
     if isinstance(kind, T.ArrayType):
-        return f"[{', '.join(json_text(each, kind.elementType) for each in value)}]"
+        element = json_writer(kind.elementType)
+        return lambda value: f"[{', '.join(map(element, value))}]"
     if isinstance(kind, T.MapType):
-        return _json_object(value.items(), kind.valueType)
+        item = json_writer(kind.valueType)
+        return lambda value: f"{{{', '.join(f'{_json_string(key)}: {item(each)}' for key, each in value.items())}}}"
     if isinstance(kind, T.StructType):
-        pairs = (
-            f"{_json_string(field.name)}: {json_text(each, field.dataType)}"
-            for field, each in zip(kind.fields, value, strict=True)
-        )
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(kind, T.BooleanType):
-        return "true" if value else "false"
-    if isinstance(kind, (T.FloatType, T.DoubleType)) and not math.isfinite(value):
-        return "null"
-    text = plain_text(value, kind)
-    return text if isinstance(kind, (T.NumericType, T.VariantType)) else _json_string(text)
-
-
-def _json_object(pairs: Any, kind: T.DataType) -> str:
-    return f"{{{', '.join(f'{_json_string(key)}: {json_text(value, kind)}' for key, value in pairs)}}}"
-
-
-def _json_string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def json_line(names: Sequence[str], values: Sequence[Any], kinds: Sequence[T.DataType]) -> str:
-    """A row as one line: an object with a key for each column."""
-    pairs = zip(names, values, kinds, strict=True)
-    return f"{{{', '.join(f'{_json_string(name)}: {json_text(value, kind)}' for name, value, kind in pairs)}}}"
-
-
-def plain_text(value: Any, kind: T.DataType) -> str:
-    """A value that is not NULL as text; a nested one as JSON."""
-    if isinstance(kind, (T.ArrayType, T.MapType, T.StructType)):
-        return json_text(value, kind)
-    if isinstance(kind, T.BooleanType):
-        return "true" if value else "false"
-    if isinstance(kind, T.DecimalType):
-        return format(value, "f")
+        return json_row(kind.names, [each.dataType for each in kind.fields])
+    write = text_writer(kind)
     if isinstance(kind, (T.FloatType, T.DoubleType)):
-        number = np.float32(value) if isinstance(kind, T.FloatType) else float(value)
-        return _NUMBERS_OF_NONE.get(text := str(number), text)
-    if isinstance(kind, T.BinaryType):
-        return b64encode(value).decode()
-    if isinstance(kind, T.VariantType):
-        return str(value.toJson())
-    if isinstance(kind, T.TimestampType) and isinstance(value, Decimal):
-        return _utc(value)
-    if isinstance(kind, T.TimestampNTZType):
-        return str(value).replace(" ", "T", 1)
-    return str(value)
+        return lambda value: write(value) if math.isfinite(value) else "null"
+    if isinstance(kind, (T.NumericType, T.BooleanType, T.VariantType)):
+        return write
+    return lambda value: _json_string(write(value))
 
 
-def _utc(seconds: Decimal) -> str:
-    """A moment in UTC as ISO 8601 writes it; NumPy has all of Spark's years."""
-    moment = str(np.datetime64(int(seconds.scaleb(6)), "us"))
+def json_row(names: Sequence[str], kinds: Sequence[T.DataType]) -> Callable[[Sequence[Any]], str]:
+    """What writes a row, or a struct, as an object with a key for each field."""
+    fields = [(f"{_json_string(name)}: ", json_writer(kind)) for name, kind in zip(names, kinds, strict=True)]
+
+    def write(row: Sequence[Any]) -> str:
+        return f"{{{', '.join([key + field(value) for (key, field), value in zip(fields, row, strict=True)])}}}"
+
+    return write
+
+
+def text_writer(kind: T.DataType) -> Writer:
+    """What writes values of a type that are not NULL as text; nested ones as JSON."""
+    if isinstance(kind, (T.ArrayType, T.MapType, T.StructType)):
+        return json_writer(kind)
+    for each, write in _WRITERS.items():
+        if isinstance(kind, each):
+            return write
+    return str
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _double(value: float) -> str:
+    return _NUMBERS_OF_NONE.get(text := repr(value), text)
+
+
+def _float(value: float) -> str:
+    return _NUMBERS_OF_NONE.get(text := str(np.float32(value)), text)
+
+
+def _base64(value: bytes) -> str:
+    return b64encode(value).decode()
+
+
+def _variant(value: T.VariantVal) -> str:
+    return str(value.toJson())
+
+
+def _moment(value: Decimal | str) -> str:
+    """A moment in UTC as ISO 8601 writes it; NumPy has all of Spark's years. Text is Spark's own already."""
+    if isinstance(value, str):
+        return value
+    moment = str(np.datetime64(int(value.scaleb(6)), "us"))
     return f"{moment.rstrip('0').rstrip('.') if '.' in moment else moment}Z"
 
 
+def _local(value: str) -> str:
+    return value.replace(" ", "T", 1)
+
+
+_WRITERS: Mapping[type[T.DataType], Writer] = {
+    T.BooleanType: _truth,
+    T.DecimalType: _decimal,
+    T.FloatType: _float,
+    T.DoubleType: _double,
+    T.BinaryType: _base64,
+    T.VariantType: _variant,
+    T.TimestampType: _moment,
+    T.TimestampNTZType: _local,
+}
+
+
+def csv_row(kinds: Sequence[T.DataType]) -> Callable[[Sequence[Any]], str]:
+    """What writes a row as a line of CSV."""
+    writers = [text_writer(each) for each in kinds]
+
+    def write(row: Sequence[Any]) -> str:
+        return csv_line([None if v is None else cell(v) for v, cell in zip(row, writers, strict=True)])
+
+    return write
+
+
 def csv_line(cells: Sequence[str | None]) -> str:
-    """A row of CSV: NULL is an empty cell, an empty text is ``""``; quotes are where they must be."""
+    """A line of CSV: NULL is an empty cell, an empty text is ``""``; quotes are where they must be."""
     # A line with nothing in it would be no row to those that read it.
     return ",".join(map(_csv_cell, cells)) if list(cells) != [None] else '""'
 
@@ -131,18 +172,20 @@ def csv_line(cells: Sequence[str | None]) -> str:
 def _csv_cell(text: str | None) -> str:
     if text is None:
         return ""
-    plain = text and text == text.strip() and not any(each in text for each in ',"\r\n')
-    return text if plain else '"' + text.replace('"', '""') + '"'
+    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
 
 
-def cell(value: Any, kind: T.DataType) -> str:
-    """A value that is not NULL as a table shows it: on one line, with nothing that a terminal takes for a command."""
+def cell_writer(kind: T.DataType) -> Writer:
+    """What writes values that are not NULL for a table: on a line, with nothing that a terminal takes for a command."""
     if isinstance(kind, T.BinaryType):
-        shown = bytes(value[:_MOST_BYTES]).hex().upper()
-        return f"X'{shown}'" if len(value) <= _MOST_BYTES else f"X'{shown}...' ({len(value):,} bytes)"
-    if isinstance(kind, T.TimestampNTZType):
-        return str(value)
-    return visible(plain_text(value, kind))
+        return _bytes
+    write = str if isinstance(kind, T.TimestampNTZType) else text_writer(kind)
+    return lambda value: visible(write(value))
+
+
+def _bytes(value: bytes) -> str:
+    shown = bytes(value[:_MOST_BYTES]).hex().upper()
+    return f"X'{shown}'" if len(value) <= _MOST_BYTES else f"X'{shown}...' ({len(value):,} bytes)"
 
 
 def visible(text: str) -> str:

@@ -122,6 +122,8 @@ def test_what_the_history_keeps(text: str, kept: bool) -> None:
 def test_history_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is its owner's alone, also where it was not; without one the history is in memory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    history_file().parent.mkdir()
+    history_file().touch(mode=0o644)
     kept = history(history_file())
     kept.append_string("SELECT 1;")
     kept.append_string("SELECT 'my token';")

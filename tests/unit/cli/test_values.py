@@ -11,7 +11,16 @@ import pytest
 from pyspark.sql import types as T
 from pyspark.sql.types import Row, VariantVal
 
-from lakepredict.cli._values import EPOCH_SECONDS, TEXT, cell, csv_line, for_python, json_line, json_text, plain_text
+from lakepredict.cli._values import (
+    EPOCH_SECONDS,
+    TEXT,
+    cell_writer,
+    csv_line,
+    for_python,
+    json_row,
+    json_writer,
+    text_writer,
+)
 
 STRUCT = T.StructType([T.StructField("week", T.DateType()), T.StructField("sales", T.DecimalType(10, 2))])
 VALUES: dict[str, tuple[Any, T.DataType, str, str, str]] = {
@@ -62,20 +71,20 @@ def test_values(name: str) -> None:
     """Numbers are exact, dates and times are ISO 8601, nested values are JSON, and bytes are base64."""
     value, kind, as_json, as_text, as_cell = VALUES[name]
 
-    assert (as_json, as_text) == (json_text(value, kind), plain_text(value, kind))
-    assert as_cell in ("-", cell(value, kind))
+    assert (as_json, as_text) == (json_writer(kind)(value), text_writer(kind)(value))
+    assert as_cell in ("-", cell_writer(kind)(value))
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_json_is_json(name: str) -> None:
     """What is printed as JSON can be read, and NaN is not in it."""
     value, kind, *_ = VALUES[name]
-    json.loads(json_text(value, kind), parse_constant=pytest.fail)
+    json.loads(json_writer(kind)(value), parse_constant=pytest.fail)
 
 
 def test_null_in_json() -> None:
     """NULL is null, of any type and in any place."""
-    row = json_line(["a", "b"], [None, Row(None, None)], [T.IntegerType(), STRUCT])
+    row = json_row(["a", "b"], [T.IntegerType(), STRUCT])([None, Row(None, None)])
 
     assert row == '{"a": null, "b": {"week": null, "sales": null}}'
 
@@ -97,7 +106,7 @@ def test_csv(cells: list[str | None], expected: str) -> None:
 
 def test_long_binary_in_a_table() -> None:
     """Of long bytes a table shows the first ones, and how many there are."""
-    assert f"X'{'00' * 32}...' (1,000 bytes)" == cell(bytes(1000), T.BinaryType())
+    assert f"X'{'00' * 32}...' (1,000 bytes)" == cell_writer(T.BinaryType())(bytes(1000))
 
 
 def test_what_spark_turns_into_text() -> None:
