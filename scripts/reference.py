@@ -235,7 +235,7 @@ def named_errors() -> list[type[errors.LakepredictError]]:
 
 def all_errors() -> list[type[errors.LakepredictError]]:
     """Every error that can reach a user."""
-    return [*errors.predict_errors(), *errors.scoring_errors(), *named_errors()]
+    return [*errors.predict_errors(), *errors.scoring_errors(), errors.ReadOnlyError, *named_errors()]
 
 
 def _below(kind: type[errors.LakepredictError]) -> Iterator[type[errors.LakepredictError]]:
