@@ -51,7 +51,7 @@ def test_every_block_is_run_or_says_why_not(block: Block) -> None:
 
 
 def command_lines() -> Iterator[Any]:
-    """The commands of the bash blocks, lines that end in a backslash joined, without variables that are set for them."""
+    """The commands of the bash blocks, continued lines joined, without variables that are set for them."""
     for block in of_language("bash"):
         for line in block.code.replace("\\\n", " ").splitlines():
             given = shlex.split(line.partition(" | ")[0], comments=True)
