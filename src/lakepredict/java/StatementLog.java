@@ -65,7 +65,11 @@ public final class StatementLog extends SparkListener {
   }
 
   public int running() {
-    return running.size();
+    int found = 0;
+    for (Iterator each = running.values().iterator(); each.hasNext(); ) {
+      found += ((Map) each.next()).get("status").equals("unknown") ? 1 : 0;
+    }
+    return found;
   }
 
   static void fetched(String statement, int rows) {

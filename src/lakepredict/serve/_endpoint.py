@@ -50,8 +50,9 @@ class Addresses:
 
     @property
     def connect(self) -> str | None:
-        """What Spark Connect clients connect to."""
-        return None if self.connect_port is None else f"sc://{_bracketed(self.host)}:{self.connect_port}"
+        """What Spark Connect clients connect to; of plain addresses, they give a token to ``localhost`` alone."""
+        host = "localhost" if self.host == "127.0.0.1" else _bracketed(self.host)
+        return None if self.connect_port is None else f"sc://{host}:{self.connect_port}"
 
 
 def _bracketed(host: str) -> str:

@@ -135,7 +135,7 @@ class Servers:
         return int(service.localPort())
 
     def running(self) -> int:
-        """How many statements clients have open."""
+        """How many statements of clients run now."""
         return int(self._log.running())
 
     def alive(self) -> bool:

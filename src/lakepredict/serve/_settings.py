@@ -130,7 +130,9 @@ def warnings(settings: Settings) -> list[str]:
     if not is_loopback(settings.host) and not settings.keystore:
         found.append("passwords and rows of JDBC and ODBC go over the network unencrypted; --keystore encrypts them.")
     if not is_loopback(settings.host) and settings.connect_port is not None:
-        found.append("the token and rows of Spark Connect go over the network unencrypted; put a TLS proxy before it.")
+        found.append(
+            "Spark Connect is unencrypted here, and its clients give a token over TLS alone: put a proxy before it."
+        )
     return found
 
 
