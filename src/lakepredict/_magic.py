@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from lakepredict.cli._table import MOST_ROWS, print_rows
+from lakepredict.cli._values import TEXT, cast_for_python, cell_writer
 from lakepredict.errors import SessionError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Shown:
 
     def __init__(self, frame: DataFrame) -> None:
         self._schema = frame.schema
-        self._rows = frame.limit(MOST_ROWS + 1).collect()
+        self._rows = cast_for_python(frame, TEXT).limit(MOST_ROWS + 1).collect()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self._html(), "text/plain": self._text()}
@@ -62,7 +63,11 @@ class Shown:
         from html import escape
 
         head = "".join(f"<th>{escape(name)}</th>" for name in self._schema.names)
-        rows = [["NULL" if value is None else str(value) for value in row] for row in self._rows[:MOST_ROWS]]
+        writers = [cell_writer(each.dataType) for each in self._schema.fields]
+        rows = [
+            ["NULL" if value is None else write(value) for value, write in zip(row, writers, strict=True)]
+            for row in self._rows[:MOST_ROWS]
+        ]
         body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
         note = f"<caption>the first {MOST_ROWS} rows</caption>" if len(self._rows) > MOST_ROWS else ""
         return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -35,14 +35,15 @@ _MOST_BYTES = 32
 def for_python(kind: T.DataType, timestamp: T.DataType) -> T.DataType:
     """The type to cast a column of the type ``kind`` to before it comes to Python, TIMESTAMP to ``timestamp``.
 
-    Keys of maps become text, as JSON has no others.
+    Keys of maps become text, as JSON has no others. All may be NULL, for without ANSI mode Spark says that a cast may
+    make it so.
     """
     if isinstance(kind, T.ArrayType):
-        return T.ArrayType(for_python(kind.elementType, timestamp), kind.containsNull)
+        return T.ArrayType(for_python(kind.elementType, timestamp))
     if isinstance(kind, T.MapType):
-        return T.MapType(TEXT, for_python(kind.valueType, timestamp), kind.valueContainsNull)
+        return T.MapType(TEXT, for_python(kind.valueType, timestamp))
     if isinstance(kind, T.StructType):
-        return T.StructType([T.StructField(e.name, for_python(e.dataType, timestamp), e.nullable) for e in kind.fields])
+        return T.StructType([T.StructField(e.name, for_python(e.dataType, timestamp)) for e in kind.fields])
     if isinstance(kind, T.TimestampType):
         return timestamp
     return kind if isinstance(kind, _AS_THEY_ARE) else TEXT

@@ -121,11 +121,16 @@ def _shown_day(periods: Sequence[Period], latest: date | None, request: Request)
 def _errors(
     spark: SparkSession, request: Request, columns: Columns, joined: DataFrame
 ) -> tuple[str | None, Mapping[date, WeekError]]:
-    """The table of errors and its newest errors by day; nothing where there is none, or no error in it."""
+    """The table of errors and its newest errors by day; nothing where there is none, or no error in it.
+
+    A table that nobody named, of the usual name and with other columns, is that of another forecast.
+    """
     name = request.accuracy or ACCURACY
     if request.accuracy is None and not spark.catalog.tableExists(name):
         return None, {}
     table = _table(spark, name)
+    if request.accuracy is None and not (table.field(columns.time) and table.field("wape")):
+        return None, {}
     current = joined.where("model_name IS NOT NULL").agg(F.max_by("model_name", "scored_at")).collect()[0][0]
     errors = newest_errors(spark.table(name), table, columns.time, current)
     if request.accuracy is None and all(each.error is None for each in errors.values()):
