@@ -73,9 +73,11 @@ class Shown:
         return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _text(self) -> str:
+        from io import StringIO
+
         from rich.console import Console
 
-        console = Console(width=120)
-        with console.capture() as captured:
-            print_rows(self._schema, self._rows, console)
-        return captured.get().rstrip()
+        text = StringIO()
+        # In a notebook rich would show the table by itself, beside the one in HTML.
+        print_rows(self._schema, self._rows, Console(width=120, file=text, force_jupyter=False))
+        return text.getvalue().rstrip()
