@@ -63,7 +63,7 @@ class Server:
         """The rows of one statement, over a connection of its own."""
         with self.connect(**options) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(statement)
-            return cursor.fetchall() if cursor.has_result_set else []
+            return cursor.fetchall() if cursor.description else []
 
     def processes(self) -> list[int]:
         """All processes of the server's session, with those that made a group of their own."""
@@ -317,7 +317,7 @@ def test_statements_that_are_refused(server: Server, spark: SparkSession, folder
         for statement in REFUSED:
             try:
                 cursor.execute(statement)
-                let_through[statement] = str(cursor.fetchall() if cursor.has_result_set else "done")
+                let_through[statement] = str(cursor.fetchall() if cursor.description else "done")
             except Exception as exc:
                 if "[SERVER_READ_ONLY]" not in str(exc) and "[PARSE_SYNTAX_ERROR]" not in str(exc):
                     let_through[statement] = str(exc)[:300]

@@ -179,8 +179,12 @@ def hive_conf(settings: Settings, scratch: str) -> dict[str, str]:
         "hive.server2.authentication": settings.authentication,
         "hive.server2.enable.doAs": "false",
         "hive.server2.logging.operation.log.location": f"{scratch}/hive-operations",
-        # There is no metastore of Hive's. With an address Hive makes none, and with the other two it asks none.
+        # There is no metastore of Hive's. With an address, at which nobody is, Hive makes none; the others keep it
+        # from asking there, or from asking again and again when a session ends.
         "hive.metastore.uris": "thrift://127.0.0.1:9",
+        "hive.metastore.connect.retries": "1",
+        "hive.metastore.failure.retries": "0",
+        "hive.metastore.client.connect.retry.delay": "0s",
         "hive.security.authorization.manager": _NO_METASTORE,
         "hive.internal.ss.authz.settings.applied.marker": "true",
         "hive.exec.scratchdir": f"{scratch}/hive",
