@@ -11,7 +11,7 @@ import lakepredict
 from lakepredict.cli._doctor import doctor
 from lakepredict.cli._options import children_option, json_option, lakehouse_option, limit_option, mode_option
 from lakepredict.cli._serve import connect, password, serve
-from lakepredict.cli._sessions import mlflow_store, quiet_session
+from lakepredict.cli._sessions import mlflow_store, quiet_session, reported, terminal_kept
 from lakepredict.cli._sql import sql
 
 # PySpark, MLflow and pandas take seconds to import, so commands import what they need: --help must not wait.
@@ -235,18 +235,17 @@ def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> 
     JOB is a YAML file, as conf/score_weekly_sales.yaml. Exit status 0: scored, or nothing new; 1: failed; 2: the file
     or an option is wrong.
     """
-    from lakepredict.cli._sessions import reported
-
     with reported(status=2):
         from lakepredict import _job_file
 
         described = _job_file.load(job, changes)
-    console = Console(stderr=True)
-    with quiet_session(lakehouse, console) as (spark, _):
+    with terminal_kept() as console, quiet_session(lakehouse, console) as (spark, _):
         from lakepredict.job import facts, summary
         from lakepredict.lakehouse._score import run_job
+        from lakepredict.tracking._progress import Progress
 
-        with console.status(f"Scoring {described.output} with {described.model} ({described.version}) ..."):
+        progress = Progress(console, spark.sparkContext.statusTracker())
+        with progress.step(f"Scoring {described.output} with {described.model} ({described.version})"):
             scoring = run_job(spark, described)
         click.echo(json.dumps(facts(scoring)) if as_json else summary(scoring))
 

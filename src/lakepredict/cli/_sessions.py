@@ -59,6 +59,13 @@ def quiet_session(lakehouse: str, console: Console, conf: Mapping[str, str] | No
 
 
 @contextmanager
+def terminal_kept() -> Iterator[Console]:
+    """Standard error, also while the session is quiet and what libraries write there goes to the log."""
+    with os.fdopen(os.dup(2), "w") as file:
+        yield Console(file=file, highlight=False)
+
+
+@contextmanager
 def waiting(console: Console, what: str) -> Iterator[None]:
     """Show a person that something goes on. What libraries write in the meantime does not go to the terminal too."""
     if not console.is_terminal:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +13,7 @@ from rich.console import Console
 
 import lakepredict
 from lakepredict.cli._options import lakehouse_option
-from lakepredict.cli._sessions import log_of, message, print_error, quiet_session, reported
+from lakepredict.cli._sessions import log_of, message, print_error, quiet_session, reported, terminal_kept
 from lakepredict.cli._split import Statement, UnfinishedError, split
 from lakepredict.errors import StatementUnfinishedError
 
@@ -93,7 +90,7 @@ def sql(query: str | None, path: str | None, style: str, lakehouse: str) -> None
             script = read_script(query, path or "-")
         if not script.statements:
             return
-    with _terminal() as terminal, quiet_session(lakehouse, terminal) as (spark, folder):
+    with terminal_kept() as terminal, quiet_session(lakehouse, terminal) as (spark, folder):
         from lakepredict.cli._results import Runner
 
         runner = Runner(spark, style, terminal)
@@ -129,13 +126,6 @@ def _read(path: str) -> str:
         return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise click.BadParameter(f"{path}: {exc}", param_hint="--file") from exc
-
-
-@contextmanager
-def _terminal() -> Iterator[Console]:
-    """Standard error, also while the session is quiet and what libraries write there goes to the log."""
-    with os.fdopen(os.dup(2), "w") as file:
-        yield Console(file=file, highlight=False)
 
 
 def _ask(runner: Runner, terminal: Console, where: str) -> None:
