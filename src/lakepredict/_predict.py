@@ -68,6 +68,10 @@ class Binder:
         self._labels: Cache[workers.Labels] = Cache(kept)
         self._forms: Cache[LinearForm | str] = Cache(kept)
 
+    def serves(self, spark: SparkSession) -> bool:
+        """Whether a session is of the application that this one ships models in."""
+        return spark.sparkContext is self._spark.sparkContext
+
     def build(self, function: str, call: Call) -> Splice:
         """Bind one call of ``PREDICT``, ``TRY_PREDICT`` or ``PREDICT_PROBA``.
 

@@ -169,7 +169,7 @@ def register(spark: SparkSession) -> None:
     """
     _jvm.require_usable(spark)
     _jvm.register_conditions(spark)
-    binder = _predict.Binder(spark, kept=_MODELS_KEPT)
+    binder = _binder_of(spark)
     for function, texts in (("PREDICT", _PREDICT), ("TRY_PREDICT", _TRY_PREDICT), ("PREDICT_PROBA", _PREDICT_PROBA)):
         _jvm.register_function(spark, function.lower(), partial(binder.build, function), **texts)
     _jvm.register_function(spark, "predict_version", _predict.build_version, **_PREDICT_VERSION)
@@ -179,6 +179,17 @@ def register(spark: SparkSession) -> None:
     usage, examples = _EVALUATE
     read = partial(_evaluate_table.read, spark)
     _jvm.register_table_function(spark, _evaluate_table.NAME, read, usage=usage, examples=examples)
+
+
+_binder: _predict.Binder | None = None
+"""That of the running application, so that whoever registers again finds the models that were shipped."""
+
+
+def _binder_of(spark: SparkSession) -> _predict.Binder:
+    global _binder
+    if _binder is None or not _binder.serves(spark):
+        _binder = _predict.Binder(spark, kept=_MODELS_KEPT)
+    return _binder
 
 
 def predict(model: str, version: int | str, *cols: Column | str, params: Mapping[str, object] | None = None) -> Column:

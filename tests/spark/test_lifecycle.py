@@ -19,6 +19,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from pyspark import Broadcast, SparkContext
 from pyspark.sql import SparkSession
 
+import lakepredict
 from conftest import register_model
 
 MODELS = Path(__file__).with_name("models")
@@ -96,6 +97,17 @@ def test_ways_to_call_one_version_share_one_copy(spark: SparkSession, events: Pa
     assert [set(row) for row in found] == [{2.0 * number} for number in range(10)] * 2
     assert shipped.count("PackedModel") == 1
     assert set(loads(events).values()) == {1}
+
+
+def test_registering_again_ships_nothing_again(spark: SparkSession, events: Path, shipped: list[str]) -> None:
+    """A session of the same application that registers PREDICT has the copies that are there."""
+    query = "SELECT PREDICT('kept', 'latest', x => id) AS p FROM range(0, 4, 1, 2)"
+    spark.sql(query).collect()
+    lakepredict.register(spark.newSession())
+    rows = spark.newSession().sql(query).collect()
+
+    assert sorted(row.p for row in rows) == [0.0, 2.0, 4.0, 6.0]
+    assert shipped.count("PackedModel") == 1
 
 
 # --- models side by side -----------------------------------------------------------------------------------

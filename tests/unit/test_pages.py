@@ -77,7 +77,8 @@ def test_command_lines_are_understood(words: list[str]) -> None:
 
 def understood(command: click.Command, arguments: list[str]) -> None:
     """Have click read a command line, and do nothing; it raises what it does not understand."""
-    command.make_context(command.name, arguments)
+    # A command keeps the option for help that it is first asked for, and those of the group have a short one.
+    command.make_context(command.name, arguments, **main.context_settings)
 
 
 def assert_is_a_job(arguments: list[str]) -> None:

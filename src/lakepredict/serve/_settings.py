@@ -189,7 +189,8 @@ def hive_conf(settings: Settings, scratch: str) -> dict[str, str]:
         "hive.internal.ss.authz.settings.applied.marker": "true",
         "hive.exec.scratchdir": f"{scratch}/hive",
         "hive.exec.local.scratchdir": f"{scratch}/hive-local",
-        "hive.downloaded.resources.dir": f"{scratch}/hive-resources",
+        # Each session has its own, for Hive deletes it when a session ends.
+        "hive.downloaded.resources.dir": f"{scratch}/hive-resources-${{hive.session.id}}",
         "hive.querylog.location": f"{scratch}/hive-log",
     }
     if settings.keystore:
