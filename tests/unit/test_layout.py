@@ -13,8 +13,8 @@ import lakepredict
 
 PACKAGE = Path(lakepredict.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-DOORS = (Path("_jvm.py"), Path("serve/_jvm.py"))
-"""The modules that may name py4j and Spark's private members: the sessions', and the servers' for BI tools."""
+DOORS = [path for path in MODULES if path.parts[0] == "_jvm" or path == Path("serve/_jvm.py")]
+"""The modules that may name py4j and Spark's private members: the package for it, and the servers' for BI tools."""
 
 PRIVATE = re.compile(
     r"\bpy4j\b|\b_jvm\.(?:java|org|scala|PythonUtils)|\._jvm\b(?!\s*import)|\b_jsparkSession\b|\b_jdf\b|\b_judf\b"
