@@ -30,6 +30,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.entities import PagedList
 
 from lakepredict import _signature
+from lakepredict._progress_bar import without_progress_bar
 from lakepredict._sql import literal
 from lakepredict.errors import (
     AliasNotFoundError,
@@ -341,11 +342,12 @@ def download(name: str, version: int, directory: str, file: str = "") -> Path:
     uri = MlflowClient().get_model_version_download_uri(name, str(version))
     registry = mlflow.get_registry_uri()
     kept_by_registry = uri.startswith("mlflow-artifacts:") and not _is_http(mlflow.get_tracking_uri())
-    copied = download_artifacts(
-        artifact_uri=f"{uri}/{file}" if file else uri,
-        dst_path=directory,
-        tracking_uri=registry if kept_by_registry and _is_http(registry) else None,
-    )
+    with without_progress_bar():
+        copied = download_artifacts(
+            artifact_uri=f"{uri}/{file}" if file else uri,
+            dst_path=directory,
+            tracking_uri=registry if kept_by_registry and _is_http(registry) else None,
+        )
     return Path(copied)
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from lakepredict import _jvm
 from lakepredict._sql import quoted, sql_type
+from lakepredict._tries import unlogged
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, KeyInvalidError
 from lakepredict.lakehouse._plan import Job
 
@@ -53,8 +54,9 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
         InputUnsuitableError: rows have to be compared, and a column of them cannot be.
     """
     try:
-        now, before = (spark.read.option("versionAsOf", each).table(table) for each in (until, since))
-        old, new = set(before.inputFiles()), set(now.inputFiles())
+        with unlogged():
+            now, before = (spark.read.option("versionAsOf", each).table(table) for each in (until, since))
+            old, new = set(before.inputFiles()), set(now.inputFiles())
     except AnalysisException as exc:
         if "VERSION" not in str(exc.getCondition()):
             raise
@@ -123,8 +125,9 @@ def _feed(spark: SparkSession, table: str, since: int, until: int) -> DataFrame 
     """What the change data feed has after a version, or None where it was not on all the time."""
     feed = spark.read.option("readChangeFeed", True).option("startingVersion", since + 1)
     try:
-        rows = feed.option("endingVersion", until).table(table)
-        _jvm.require_plan(rows)
+        with unlogged():
+            rows = feed.option("endingVersion", until).table(table)
+            _jvm.require_plan(rows)
     except AnalysisException as exc:
         if "CHANGE" not in str(exc.getCondition()):
             raise

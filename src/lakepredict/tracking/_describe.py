@@ -32,6 +32,7 @@ from pyspark.sql import types as T
 
 from lakepredict import _jvm, _signature
 from lakepredict._sql import quoted
+from lakepredict._tries import unlogged
 from lakepredict.errors import ModelFormatError
 from lakepredict.tracking._stages import MADE, READ, columns, flat, last_output, sources
 from lakepredict.tracking._tables import mlflow_type
@@ -130,7 +131,8 @@ def _needed(model: PipelineModel, stages: Sequence[Any], data: DataFrame, output
 
 def _works(model: PipelineModel, empty: DataFrame, output: str | None) -> bool:
     try:
-        transformed = model.transform(empty)
+        with unlogged():
+            transformed = model.transform(empty)
     except Exception:  # each kind of stage refuses what it is given in its own way
         return False
     return output is None or output in transformed.columns
@@ -164,11 +166,13 @@ def _spec_type(field: T.StructField, kind: T.DataType) -> DataType | Array:
 def _difference(model: PipelineModel, rows: DataFrame, signature: ModelSignature, output: str) -> str | None:
     """What ``transform`` gives otherwise on inputs of the signature's types, or None where it gives the same."""
     try:
-        expected = model.transform(rows).select(_column(output)).collect()
+        with unlogged():
+            expected = model.transform(rows).select(_column(output)).collect()
     except Exception:  # rows that the fit left out, for example; there is nothing to compare with
         return None
     try:
-        found = model.transform(_cast(rows, signature)).select(_column(output)).collect()
+        with unlogged():
+            found = model.transform(_cast(rows, signature)).select(_column(output)).collect()
     except Exception as exc:  # each kind of stage refuses what it is given in its own way
         return f"transform fails on inputs of the signature's types: {str(exc).strip().splitlines()[0]}"
     pairs = list(zip(found, expected, strict=False))

@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.models import get_model_info
 
 from lakepredict import _registry, _signature
+from lakepredict._progress_bar import without_progress_bar
 from lakepredict.errors import AliasInvalidError, RunModelError
 from lakepredict.tracking._lookup import described, find_registered_model, find_run, listed
 
@@ -126,7 +127,8 @@ def _model_uri(run: Run, model: str | None) -> str:
 
 
 def _check_signature(run: Run, uri: str) -> None:
-    signature = get_model_info(uri).signature
+    with without_progress_bar():
+        signature = get_model_info(uri).signature
     if signature is None or not signature.inputs or not signature.outputs:
         missing = "signature" if signature is None else "outputs in its signature" if signature.inputs else "inputs"
         raise RunModelError(
