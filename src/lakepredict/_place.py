@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
+
+_FILE_URI = re.compile(r"file:(//(localhost)?(?=/))?(?P<path>(?!//).*)", re.DOTALL)
+"""``file:///path``, or ``file:/path`` as Hadoop writes it."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,11 @@ class Folder:
 
 
 def locate(lakehouse: str | os.PathLike[str]) -> Folder:
-    """Name the parts of a lakehouse folder, which need not exist yet."""
+    """Name the parts of a lakehouse folder, which need not exist yet: a path, or a URI of any Hadoop file system."""
     text = os.fspath(lakehouse)
-    if "://" in text:
+    on_this_machine = _FILE_URI.fullmatch(text)
+    if on_this_machine:
+        text = unquote(on_this_machine["path"])
+    elif "://" in text:
         return Folder(text.rstrip("/"), local=False)
-    return Folder(str(Path(text.removeprefix("file:")).expanduser().resolve()), local=True)
+    return Folder(str(Path(text).expanduser().resolve()), local=True)

@@ -9,13 +9,29 @@ import pytest
 import lakepredict
 from lakepredict import _jvm
 from lakepredict.errors import SessionError, SparkConnectError, SparkVersionError
-from lakepredict.lakehouse import create, locate, use_mlflow
+from lakepredict.lakehouse import Folder, create, locate, use_mlflow
 from lakepredict.session import session_conf
 
 
 def connect_session() -> object:
     """An object of the class that a Spark Connect client has, without its packages."""
     return type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
+
+
+@pytest.mark.parametrize(
+    ("given", "root", "local"),
+    [
+        ("/data/lake/", "/data/lake", True),
+        ("file:/data/lake", "/data/lake", True),
+        ("file:///data/my%20lake/", "/data/my lake", True),
+        ("file://localhost/data/lake", "/data/lake", True),
+        ("hdfs://host:9000/lake/", "hdfs://host:9000/lake", False),
+        ("file://host/lake", "file://host/lake", False),
+    ],
+)
+def test_place_of_a_lakehouse(given: str, root: str, local: bool) -> None:
+    """A URI of this machine's file system is a local folder like a path."""
+    assert locate(given) == Folder(root, local=local)
 
 
 def test_spark_connect_is_refused() -> None:
