@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -178,6 +179,29 @@ def test_changes_that_vacuum_removed(spark: SparkSession, model: str, table: str
 
     assert told(done) == ("scored", 1, 1, 0)
     assert [row[:2] for row in predictions(spark)] == [(1, 1.0), (2, 20.0)]
+
+
+@pytest.mark.parametrize("feed", [False, True])
+def test_a_job_of_every_month(spark: SparkSession, model: str, folder: Folder, table: str, feed: bool) -> None:
+    """What is new is told as well when the last job is longer ago than Delta reads versions for everybody."""
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = '{str(feed).lower()}')")
+    log = Path(folder.tables, table, "_delta_log")
+
+    def a_month_later() -> tuple[str, int, int, int]:
+        done = lakehouse.score(spark, model, 1, table, "scored", columns=["id"], mode="incremental")
+        for each in log.glob("*.json"):
+            os.utime(each, (each.stat().st_mtime - 30 * 86400,) * 2)
+        return told(done)
+
+    assert a_month_later() == ("scored", 2, 2, 0)
+    add(spark, table, (3, 3.0))
+    assert a_month_later() == ("scored", 1, 1, 0)
+    spark.sql(f"UPDATE {table} SET price = 20 WHERE id = 2")
+    with pytest.raises(AnalysisException, match="DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND"):
+        spark.sql(f"SELECT * FROM {table} VERSION AS OF 2").collect()
+    assert a_month_later() == ("scored", 1, 1, 0)
+    assert a_month_later() == ("nothing new", 0, 0, 0)
+    assert sorted(row[:2] for row in predictions(spark)) == [(1, 1.0), (2, 2.0), (2, 20.0), (3, 3.0)]
 
 
 def test_arguments(spark: SparkSession, model: str, table: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from delta import DeltaTable
 from pyspark.errors import AnalysisException
@@ -18,6 +19,8 @@ from lakepredict.lakehouse._plan import Job
 
 _MOST_FILES = 10_000
 """Of a table, that a query names."""
+
+_BLOCK_OLD_VERSIONS = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 
 _CAME, _WENT = ("insert", "update_postimage"), ("delete", "update_preimage")
 """The kinds of changes in Delta's change data feed."""
@@ -53,6 +56,28 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
     Raises:
         InputUnsuitableError: rows have to be compared, and a column of them cannot be.
     """
+    with _any_version_read(spark):
+        return _changes(spark, table, since, until)
+
+
+@contextmanager
+def _any_version_read(spark: SparkSession) -> Iterator[None]:
+    """Read versions that are older than a table's ``delta.deletedFileRetentionDuration``, a week by default.
+
+    Since 4.1 Delta Lake refuses to, for VACUUM may have removed their files. Where it has, reading them fails.
+    """
+    before = spark.conf.get(_BLOCK_OLD_VERSIONS, None)
+    spark.conf.set(_BLOCK_OLD_VERSIONS, "false")
+    try:
+        yield
+    finally:
+        if before is None:
+            spark.conf.unset(_BLOCK_OLD_VERSIONS)
+        else:
+            spark.conf.set(_BLOCK_OLD_VERSIONS, before)
+
+
+def _changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
     try:
         with unlogged():
             now, before = (spark.read.option("versionAsOf", each).table(table) for each in (until, since))
