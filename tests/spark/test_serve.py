@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from sklearn.linear_model import LinearRegression
 from lakepredict.lakehouse import Folder
 from lakepredict.serve import _users
 from test_cluster import plain_environment
+from test_registry_servers import free_port
 
 PROGRAMS = Path(__file__).with_name("programs")
 SPARK = Path(pyspark.__file__).parent
@@ -493,6 +495,48 @@ def test_token(writable: Server, tmp_path: Path) -> None:
     assert not [each for each in (PASSWORD, TOKEN, KEY) if each in done.stdout]
     assert wrong.returncode != 0
     assert "UNAUTHENTICATED" in wrong.stderr or "Invalid authentication token" in wrong.stderr
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[str]:
+    """The address of an OpenLDAP server that knows the user ann."""
+    program = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("no slapd: scripts/install_test_programs.sh installs it")
+    (tmp_path / "db").mkdir()
+    (tmp_path / "slapd.conf").write_text(
+        "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n"
+        "include /etc/ldap/schema/inetorgperson.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n"
+        f'database mdb\nsuffix "dc=example"\ndirectory {tmp_path}/db\n'
+    )
+    (tmp_path / "people.ldif").write_text(
+        "dn: dc=example\nobjectClass: domain\ndc: example\n\n"
+        "dn: ou=people,dc=example\nobjectClass: organizationalUnit\nou: people\n\n"
+        "dn: uid=ann,ou=people,dc=example\nobjectClass: inetOrgPerson\nuid: ann\ncn: A\nsn: A\n"
+        f"userPassword: {PASSWORD}\n"
+    )
+    conf = ["-f", str(tmp_path / "slapd.conf")]
+    subprocess.run([program, "-T", "add", *conf, "-l", str(tmp_path / "people.ldif")], check=True)
+    address = f"ldap://127.0.0.1:{free_port()}"
+    process = subprocess.Popen([program, *conf, "-h", address, "-d", "0"])
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_ldap(served: str, folder: Folder, directory: str) -> None:
+    """A user whom an LDAP server knows comes in; nobody else does, nor anybody without a password."""
+    hive = "spark.hadoop.hive.server2.authentication"
+    given = [f"{hive}=LDAP", f"{hive}.ldap.url={directory}", f"{hive}.ldap.baseDN=ou=people,dc=example"]
+    conf = [part for each in given for part in ("--conf", each)]
+    with serving(folder, "--no-connect", *conf) as server:
+        assert (server.ready["authentication"], server.ready["connect"]) == ("LDAP", None)
+        assert server.ask("SELECT current_user()") == [("ann",)]
+        for user, password in (("ann", "wrong"), ("bob", PASSWORD), ("ann", "")):
+            with pytest.raises(Exception, match="login"):
+                server.ask("SELECT 1", user=user, password=password)
 
 
 def test_secrets(writable: Server, folder: Folder) -> None:

@@ -93,15 +93,18 @@ class Servers:
         Returns:
             the port.
         """
+        properties = self._java.java.lang.System
         if users:
             self._ours("UserFile").at(users)
-            # Hive asks a configuration of its own for the class, which has only what the process has set.
-            self._java.java.lang.System.setProperty("hive.server2.custom.authentication.class", f"{_PACKAGE}.UserFile")
+            properties.setProperty("hive.server2.custom.authentication.class", f"{_PACKAGE}.UserFile")
         hadoop = self._spark._jsparkSession.sessionState().newHadoopConf()
         hive = self._java.org.apache.hadoop.hive.conf.HiveConf
         settings = hive(hadoop, self._java.java.lang.Class.forName("org.apache.hadoop.hive.conf.HiveConf"))
         for key, value in conf.items():
             settings.set(key, value)
+        # Who checks a password asks a configuration of its own, which has only what the process has set.
+        for key, value in dict(settings.getValByRegex(r"hive\.server2\.authentication\.ldap\..*")).items():
+            properties.setProperty(key, value)
         session = self._spark._jsparkSession
         settings.setClassLoader(session.sharedState().jarClassLoader())
         self._thrift = self._ours("ThriftEndpoint")(session, settings, self._read_only)

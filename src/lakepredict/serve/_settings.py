@@ -9,6 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lakepredict.errors import ServerInsecureError, ServerSettingError
 from lakepredict.serve import _users
@@ -17,6 +18,11 @@ TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 KEYSTORE_PASSWORD = "LAKEPREDICT_KEYSTORE_PASSWORD"
 _HIVE = "spark.hadoop."
 _AUTHENTICATION = f"{_HIVE}hive.server2.authentication"
+_LDAP = f"{_AUTHENTICATION}.ldap."
+_LDAP_SETTINGS = ("url", "baseDN", "userDNPattern", "Domain")
+"""What Spark's server knows of Hive's settings for LDAP. It knows no filters, which Hive has to keep people out."""
+
+_AUTHENTICATIONS = ("NONE", "NOSASL", "LDAP", "CUSTOM", "KERBEROS", "PAM")
 _NO_METASTORE = "org.apache.hadoop.hive.ql.security.authorization.plugin.fallback.FallbackHiveAuthorizerFactory"
 _SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 
@@ -108,12 +114,39 @@ def check(settings: Settings) -> None:
             got="none",
             hint="set it for this command alone.",
         )
+    _check_authentication(settings)
     if is_loopback(settings.host):
         return
     if settings.authentication in ("NONE", "NOSASL"):
         raise _insecure(settings, "the Thrift endpoint has no users", "--users FILE, which lakepredict password makes")
     if settings.connect_port is not None and not settings.token:
         raise _insecure(settings, "Spark Connect has no token", f"{TOKEN} in the environment, or --no-connect")
+
+
+def _check_authentication(settings: Settings) -> None:
+    if settings.authentication not in _AUTHENTICATIONS:
+        raise ServerSettingError(
+            "There is no such authentication.",
+            expected=f"one of {', '.join(_AUTHENTICATIONS)}",
+            got=f"--conf {_AUTHENTICATION}={settings.authentication}",
+            hint="--users FILE needs none of them.",
+        )
+    ldap = {key.removeprefix(_LDAP) for key in settings.conf or {} if key.startswith(_LDAP)}
+    unknown = sorted(ldap.difference(_LDAP_SETTINGS))
+    if unknown:
+        raise ServerSettingError(
+            "Spark's server does not know this setting, and would let everybody in whom LDAP knows.",
+            expected=f"{_LDAP}* with {', '.join(_LDAP_SETTINGS)}",
+            got=f"--conf {_LDAP}{unknown[0]}=...",
+            hint="leave it out, and let LDAP itself refuse those who are not to come.",
+        )
+    if settings.authentication == "LDAP" and "url" not in ldap:
+        raise ServerSettingError(
+            "The address of the LDAP server is missing.",
+            expected=f"--conf {_LDAP}url=ldaps://host",
+            got="none",
+            hint=f"--conf {_LDAP}baseDN=ou=people,dc=example says where its users are.",
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -133,6 +166,9 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             "Spark Connect is unencrypted here, and its clients give a token over TLS alone: put a proxy before it."
         )
+    url = dict(settings.conf or {}).get(f"{_LDAP}url", "")
+    if url.lower().startswith("ldap:") and not is_loopback(urlsplit(url).hostname or ""):
+        found.append(f"passwords go to {url} unencrypted; ldaps:// encrypts them.")
     return found
 
 

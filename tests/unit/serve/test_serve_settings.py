@@ -13,7 +13,11 @@ from lakepredict.errors import ServerInsecureError, ServerSettingError
 from lakepredict.serve import _allowed, _settings, _users
 from lakepredict.serve._settings import Settings
 
-LDAP = {"spark.hadoop.hive.server2.authentication": "ldap"}
+LDAP = {
+    "spark.hadoop.hive.server2.authentication": "ldap",
+    "spark.hadoop.hive.server2.authentication.ldap.url": "ldaps://ldap.example",
+}
+LDAP_OPTIONS = [part for each in LDAP.items() for part in ("--conf", "=".join(each))]
 
 
 @pytest.fixture
@@ -106,13 +110,22 @@ def test_warnings(users: str) -> None:
     assert _settings.warnings(Settings()) == []
     assert len(_settings.warnings(Settings("0.0.0.0"))) == 2
     assert len(_settings.warnings(Settings("0.0.0.0", keystore="k", connect_port=None))) == 0
+    assert _settings.warnings(Settings(conf=LDAP)) == []
+    plain = {key: value.replace("ldaps:", "ldap:") for key, value in LDAP.items()}
+    assert len(_settings.warnings(Settings(conf=plain))) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("error_insecure", ["--host", "0.0.0.0"]),
-        ("error_no_token", ["--host", "0.0.0.0", "--conf", "spark.hadoop.hive.server2.authentication=LDAP"]),
+        (
+            "error_no_token",
+            ["--host", "0.0.0.0", *(part for each in LDAP.items() for part in ("--conf", "=".join(each)))],
+        ),
+        ("error_ldap", ["--conf", "spark.hadoop.hive.server2.authentication=LDAP"]),
+        ("error_ldap_filter", ["--conf", "spark.hadoop.hive.server2.authentication.ldap.groupFilter=sales"]),
+        ("error_authentication", ["--conf", "spark.hadoop.hive.server2.authentication=LDPA"]),
         ("error_users", ["--users", "nowhere.txt"]),
         ("error_conf", ["--conf", "spark.ssl.keyPassword=swordfish"]),
     ],
