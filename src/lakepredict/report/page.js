@@ -55,6 +55,8 @@
     const figure = figures[element.dataset.figure];
     const colours = palette();
     const size = printing ? paper[element.dataset.size] : undefined;
+    // When the window changes, plotly.js forgets the layout's height, and takes the element's.
+    element.style.height = `${(size && size.height) || figure.layout.height}px`;
     return Plotly.react(
       element,
       figure.data.map((trace) => coloured(trace, colours)),

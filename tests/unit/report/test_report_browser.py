@@ -91,6 +91,15 @@ def strokes(page: Any, chart: str) -> list[str]:
     return found
 
 
+def until(page: Any, read: Callable[[], Any], expected: Any) -> Any:
+    """What ``read`` gives once it is as expected, or after five seconds: a browser tells its page of changes later."""
+    for _ in range(100):
+        if read() == expected:
+            break
+        page.wait_for_timeout(50)
+    return read()
+
+
 def rgb(colour: str) -> str:
     """A colour of the palette as a browser writes it."""
     return "rgb({}, {}, {})".format(*(int(colour[at : at + 2], 16) for at in (1, 3, 5)))
@@ -156,11 +165,11 @@ def test_dark(opened: Open) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         expected = [rgb(PALETTES[scheme][of]) for of in ("page", "actual", "forecast")]
-        for _ in range(100):  # the browser tells the page of it a moment later
-            seen = [page.evaluate("getComputedStyle(document.body).backgroundColor"), *strokes(page, "total")]
-            if seen == expected:
-                break
-            page.wait_for_timeout(50)
+        seen = until(
+            page,
+            lambda: [page.evaluate("getComputedStyle(document.body).backgroundColor"), *strokes(page, "total")],
+            expected,
+        )
 
         assert seen == expected
 
@@ -173,6 +182,28 @@ def test_phone(opened: Open, name: str) -> None:
 
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     assert max(widths) <= PHONE["width"]
+
+
+def test_turned(opened: Open) -> None:
+    """Charts keep their height when the window changes, or a phone is turned, and are as wide as their column again."""
+    page = opened(viewport=PHONE)
+
+    def sizes() -> list[tuple[int, int]]:
+        found = page.eval_on_selector_all(
+            ".chart .main-svg:first-child", "all => all.map(each => [each.clientWidth, each.clientHeight])"
+        )
+        return [tuple(each) for each in found]
+
+    upright = sizes()
+    page.set_viewport_size({"width": PHONE["height"], "height": PHONE["width"]})
+    wider = until(page, lambda: min(width for width, _ in sizes()) > upright[0][0], True)
+    turned = sizes()
+    page.set_viewport_size(PHONE)
+
+    assert wider
+    assert [height for _, height in turned] == [height for _, height in upright]
+    assert min(height for _, height in upright) >= 200
+    assert until(page, sizes, upright) == upright
 
 
 def test_paper(opened: Open, tmp_path: Path) -> None:
