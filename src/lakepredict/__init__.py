@@ -25,8 +25,13 @@ _HOMES = {
     "spark_session": "lakepredict.session",
 }
 
+_MODULES = ("errors", "lakehouse", "report", "tracking")
+"""Of the public ones, those that are there without an import of their own."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lakepredict.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'lakepredict' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
@@ -38,4 +43,4 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_MODULES})

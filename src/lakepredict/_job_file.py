@@ -107,7 +107,7 @@ def load(path: str | os.PathLike[str], changes: Sequence[str] = ()) -> Job:
     except OSError as exc:
         raise _invalid(shown, f"{exc.strerror}", "a file that can be read", "check its name.") from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise _invalid(shown, " ".join(str(exc).split()), "YAML", "mend this place.") from exc
+        raise _invalid(shown, _unreadable(exc), "YAML", "mend this place.") from exc
     if not isinstance(content, dict):
         raise _invalid(
             shown, "something else", "keys and values, as model: sales_forecast", "write a key in each line."
@@ -127,6 +127,13 @@ def load(path: str | os.PathLike[str], changes: Sequence[str] = ()) -> Job:
 
 def _invalid(path: str, got: str, expected: str, hint: str) -> JobInvalidError:
     return JobInvalidError(f"{path} is not a scoring job.", expected=expected, got=got, hint=hint)
+
+
+def _unreadable(exc: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Where a file is no YAML, and why."""
+    if isinstance(exc, yaml.MarkedYAMLError) and exc.problem_mark is not None:
+        return f"line {exc.problem_mark.line + 1}: {exc.problem}"
+    return " ".join(str(exc).split())
 
 
 def _lines(node: yaml.Node, place: _Path = ()) -> Iterator[tuple[_Path, int]]:

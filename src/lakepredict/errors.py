@@ -6,6 +6,7 @@ The tree::
     ├── SessionError                    a SparkSession that PREDICT cannot live in
     │   ├── SparkConnectError
     │   ├── SparkVersionError
+    │   ├── LakehouseNotFoundError
     │   ├── LakehouseMismatchError
     │   └── DeltaJarsError
     ├── DataFileError                   an input file that cannot be read as it should be
@@ -125,6 +126,12 @@ class SparkVersionError(SessionError):
     """Spark is older than the oldest version that PREDICT runs on."""
 
     name = "SPARK_TOO_OLD"
+
+
+class LakehouseNotFoundError(SessionError):
+    """There is no lakehouse where one is looked for, and a command that needs one does not make it."""
+
+    name = "LAKEHOUSE_NOT_FOUND"
 
 
 class LakehouseMismatchError(SessionError):

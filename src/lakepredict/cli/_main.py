@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 from rich.console import Console
 
 import lakepredict
 from lakepredict.cli._doctor import doctor
-from lakepredict.cli._options import children_option, json_option, lakehouse_option, limit_option, mode_option
+from lakepredict.cli._options import PORT, children_option, json_option, lakehouse_option, limit_option, mode_option
 from lakepredict.cli._serve import connect, password, serve
-from lakepredict.cli._sessions import mlflow_store, quiet_session, reported, terminal_kept
+from lakepredict.cli._sessions import Absent, mlflow_store, quiet_session, reported, terminal_kept
 from lakepredict.cli._sql import sql
 
 # PySpark, MLflow and pandas take seconds to import, so commands import what they need: --help must not wait.
@@ -130,7 +131,14 @@ def model(name: str, version: str | None, limit: int, as_json: bool, lakehouse: 
 
 
 @main.command()
-@click.option("--port", default=5000, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=PORT,
+    metavar="PORT",
+    default=5000,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
 @lakehouse_option
 def ui(port: int, lakehouse: str) -> None:
     """Start MLflow's user interface on the lakehouse's store, on this machine alone. Ctrl-C ends it."""
@@ -203,7 +211,10 @@ def report(
 
         path = checked_path(output)
     console = Console()
-    with quiet_session(lakehouse, console) as (spark, _), console.status(f"Reading {forecast} and {history} ..."):
+    with (
+        quiet_session(lakehouse, console, absent="refuse") as (spark, _),
+        console.status(f"Reading {forecast} and {history} ..."),
+    ):
         from lakepredict.report import write
 
         write(
@@ -239,7 +250,9 @@ def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> 
         from lakepredict import _job_file
 
         described = _job_file.load(job, changes)
-    with terminal_kept() as console, quiet_session(lakehouse, console) as (spark, _):
+    # With a server for its models, a job may be the first that there is in a lakehouse.
+    absent: Absent = "make" if os.environ.get("MLFLOW_TRACKING_URI") else "refuse"
+    with terminal_kept() as console, quiet_session(lakehouse, console, absent=absent) as (spark, _):
         from lakepredict.job import facts, summary
         from lakepredict.lakehouse._score import run_job
         from lakepredict.tracking._progress import Progress

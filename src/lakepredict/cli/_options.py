@@ -9,6 +9,8 @@ import click
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+PORT = click.IntRange(0, 65535)
+
 
 def lakehouse_option(command: _F) -> _F:
     """``--lakehouse``, which every command takes."""

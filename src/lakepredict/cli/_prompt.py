@@ -22,6 +22,7 @@ from lakepredict.cli._split import Statement, is_complete, split
 
 PROMPT = "lakepredict> "
 _CONTINUATION = "        ...> "
+HELP = "A semicolon ends a statement, quit the prompt. Ctrl-C cancels what runs."
 _LEAVE = {"quit", "exit"}
 
 _SECRET = re.compile(r"secret|passw|token|credential|(access|api|account)[.\-_ ]?key", re.IGNORECASE)
@@ -51,6 +52,9 @@ def run(execute: Callable[[Statement], None], terminal: Console) -> None:
             return
         if is_farewell(text):
             return
+        if is_question(text):
+            terminal.print(f"{HELP} SHOW TABLES, SHOW FUNCTIONS and DESCRIBE say what there is.")
+            continue
         _run_all(text, execute, terminal)
 
 
@@ -70,6 +74,11 @@ def is_farewell(text: str) -> bool:
     return text.strip().rstrip("; ").lower() in _LEAVE
 
 
+def is_question(text: str) -> bool:
+    """Whether it is ``help``, with or without a semicolon."""
+    return text.strip().rstrip("; ").lower() == "help"
+
+
 def _keys() -> KeyBindings:
     """Enter runs what is complete, and begins another line otherwise."""
     keys = KeyBindings()
@@ -77,7 +86,7 @@ def _keys() -> KeyBindings:
     @keys.add("enter")
     def enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if is_complete(buffer.text) or is_farewell(buffer.text):
+        if is_complete(buffer.text) or is_farewell(buffer.text) or is_question(buffer.text):
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n")

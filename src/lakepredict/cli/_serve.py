@@ -9,20 +9,36 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
-from lakepredict.cli._options import lakehouse_option
+from lakepredict.cli._options import PORT, lakehouse_option
 from lakepredict.cli._sessions import quiet_session, reported
 from lakepredict.serve._clients import CONNECT_PORT, THRIFT_PORT, TOOLS, Target
 
 if TYPE_CHECKING:
+    from lakepredict.lakehouse import Folder
     from lakepredict.serve._endpoint import Addresses
     from lakepredict.serve._settings import Settings
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--thrift-port", default=10000, show_default=True, help="For JDBC and ODBC; 0 takes a free port.")
-@click.option("--connect-port", default=15002, show_default=True, help="For Spark Connect; 0 takes a free port.")
+@click.option(
+    "--thrift-port",
+    type=PORT,
+    metavar="PORT",
+    default=10000,
+    show_default=True,
+    help="For JDBC and ODBC; 0: a free one.",
+)
+@click.option(
+    "--connect-port",
+    type=PORT,
+    metavar="PORT",
+    default=15002,
+    show_default=True,
+    help="For Spark Connect; 0: a free one.",
+)
 @click.option("--no-connect", is_flag=True, help="Do without Spark Connect.")
 @click.option(
     "--read-only/--read-write",
@@ -88,13 +104,22 @@ def _run(settings: Settings, lakehouse: str, as_json: bool) -> None:
         conf = spark_conf(settings, [str(each) for each in _jars.delta_jars()])
     with _endpoint.stopping() as take:
         try:
-            with quiet_session(lakehouse, console, conf) as (spark, folder):
-                _endpoint.run(spark, folder, settings, take(), lambda found: _tell(found, settings, console, as_json))
+            with quiet_session(lakehouse, console, conf, absent="refuse") as (spark, folder):
+
+                def ready(addresses: Addresses) -> None:
+                    _tell(addresses, settings, folder, console, as_json)
+
+                _endpoint.run(spark, folder, settings, take(), ready, lambda: _say("Stopping ...", console))
+            _say("Stopped.", console)
         finally:
             _jvm.end_process(timeout=30)
 
 
-def _tell(addresses: Addresses, settings: Settings, console: Console, as_json: bool) -> None:
+def _say(text: str, console: Console) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def _tell(addresses: Addresses, settings: Settings, folder: Folder, console: Console, as_json: bool) -> None:
     """Say once that clients may come, and where."""
     from lakepredict.serve._settings import warnings
 
@@ -111,12 +136,13 @@ def _tell(addresses: Addresses, settings: Settings, console: Console, as_json: b
         sys.stdout.flush()
         return
     mode = "read-only" if settings.read_only else "read-write: clients may change and run anything"
-    console.print(f"Ready ({mode}). Ctrl-C ends it.", highlight=False, soft_wrap=True)
-    console.print(f"  JDBC, ODBC:    {addresses.jdbc}", highlight=False, soft_wrap=True)
+    _say(f"Ready ({mode}). Ctrl-C ends it.", console)
+    _say(f"  Lakehouse:     {escape(folder.root)}", console)
+    _say(f"  JDBC, ODBC:    {addresses.jdbc}", console)
     if addresses.connect:
-        console.print(f"  Spark Connect: {addresses.connect}", highlight=False, soft_wrap=True)
+        _say(f"  Spark Connect: {addresses.connect}", console)
     for line in warnings(settings):
-        console.print(f"  [yellow]Warning:[/yellow] {line}", highlight=False, soft_wrap=True)
+        _say(f"  [yellow]Warning:[/yellow] {line}", console)
 
 
 @click.command()
@@ -143,7 +169,7 @@ def _plain(context: click.Context, parameter: click.Parameter, value: str | None
 @click.command()
 @click.option("--for", "tool", required=True, type=click.Choice(list(TOOLS)), help="The tool to connect.")
 @click.option("--host", default="localhost", show_default=True, callback=_plain, help="Where the server listens.")
-@click.option("--port", type=int, help="Its port. Default: 10000, for Spark Connect 15002.")
+@click.option("--port", type=PORT, metavar="PORT", help="Its port. Default: 10000, for Spark Connect 15002.")
 @click.option("--user", metavar="NAME", callback=_plain, help="Who connects, where the server has users.")
 @click.option("--tls", is_flag=True, help="The server has a keystore, or a TLS proxy before it.")
 @click.option("--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to a file.")

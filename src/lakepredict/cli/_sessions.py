@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rich.console import Console
 from rich.live import Live
@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 
 import lakepredict
-from lakepredict.errors import LakepredictError, StoreNotFoundError, StoreUnavailableError
+from lakepredict.errors import LakehouseNotFoundError, LakepredictError, StoreNotFoundError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from lakepredict.lakehouse import Folder
@@ -30,14 +30,20 @@ MLFLOW_SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+Absent = Literal["make", "tell", "refuse"]
+"""What is done about a lakehouse that is not there."""
+
 _PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
 """The query's plan after the message of an AnalysisException."""
 
 
 @contextmanager
-def quiet_session(lakehouse: str, console: Console, conf: Mapping[str, str] | None = None) -> Iterator[tuple[Any, Any]]:
+def quiet_session(
+    lakehouse: str, console: Console, conf: Mapping[str, str] | None = None, *, absent: Absent = "make"
+) -> Iterator[tuple[Any, Any]]:
     """A session whose libraries write to ``<lakehouse>/logs/lakepredict.log`` instead of the console.
 
+    A lakehouse that is not there is made, with or without a word on the console, or refused, as ``absent`` says.
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
     its traceback. Spark is stopped in any case.
     """
@@ -45,7 +51,12 @@ def quiet_session(lakehouse: str, console: Console, conf: Mapping[str, str] | No
         from lakepredict import lakehouse as lakehouses
 
         folder = lakehouses.locate(lakehouse)
+        new = folder.local and not Path(folder.tables).is_dir()
+        if new and absent == "refuse":
+            raise _no_lakehouse(folder)
         lakehouses.create(folder)
+    if new and absent == "tell":
+        console.print(f"{escape(folder.root)} is a new lakehouse, with nothing in it yet.", style="dim", soft_wrap=True)
     log = log_of(folder)
     with reported(log), _quiet(log):
         with waiting(console, "Starting Spark ..."):
@@ -56,6 +67,16 @@ def quiet_session(lakehouse: str, console: Console, conf: Mapping[str, str] | No
         finally:
             with suppress(ConnectionError):  # where the JVM has ended by itself
                 spark.stop()
+
+
+def _no_lakehouse(folder: Folder) -> LakehouseNotFoundError:
+    made = Path(folder.root).is_dir()
+    return LakehouseNotFoundError(
+        f"There is no lakehouse {folder.root}.",
+        expected="a folder with Tables/ in it",
+        got="a folder without Tables/" if made else "no such folder",
+        hint="give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict demo makes one.",
+    )
 
 
 @contextmanager
@@ -173,6 +194,8 @@ def message(exc: Exception, log: Path | None = None) -> str | None:
     if isinstance(exc, AnalysisException):
         return _PLAN.sub("", str(exc).strip())
     text = str(exc).strip() if isinstance(exc, PySparkException) else java_message(exc)
+    if text is not None and "JAVA_GATEWAY_EXITED" in text:
+        text += "\n  hint: lakepredict doctor says whether Java is there, and what to do."
     return text if text is None or log is None else f"{text}\n(The log is in {log}.)"
 
 

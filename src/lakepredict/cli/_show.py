@@ -72,7 +72,7 @@ def runs(facts: Facts) -> Iterator[RenderableType]:
     if not shown:
         yield Text(f"The experiment {facts['experiment']['name']} has no runs.")
         return
-    metrics, params = _most_common(facts["metric"], shown), facts["differing_params"]
+    metrics, params = _most_common(facts["metric"], shown), _most_telling(facts["differing_params"], shown)
     columns = _fitting(_run_columns(facts, metrics[:_MOST], params[:_MOST]), _console().width)
     table = Table()
     for each in columns:
@@ -127,6 +127,16 @@ def _most_common(first: str | None, shown: list[Facts]) -> list[str]:
     counts = Counter(name for each in shown for name in each["metrics"])
     others = sorted(counts.keys() - {first}, key=lambda name: (-counts[name], name))
     return [*([first] if first else []), *others]
+
+
+def _most_telling(names: list[str], shown: list[Facts]) -> list[str]:
+    """Parameters: those that were chosen differently, then those of the best run, then those that some runs have."""
+
+    def rank(name: str) -> tuple[bool, bool]:
+        values = {each["params"][name] for each in shown if name in each["params"]}
+        return len(values) < 2, name not in shown[0]["params"]
+
+    return sorted(names, key=rank)
 
 
 def _runs_note(facts: Facts, metrics: int, params: int) -> str:

@@ -84,13 +84,15 @@ def sql(query: str | None, path: str | None, style: str, lakehouse: str) -> None
     """
     if query is not None and path is not None:
         raise click.UsageError("Give QUERY or --file, not both.")
+    if query is not None and re.fullmatch(r"\S+\.sql", query):
+        raise click.UsageError(f"{query} is no statement. For those in a file: lakepredict sql --file {query}")
     script = None
     if query is not None or path is not None or not sys.stdin.isatty():
         with reported(status=2):
             script = read_script(query, path or "-")
         if not script.statements:
             return
-    with terminal_kept() as terminal, quiet_session(lakehouse, terminal) as (spark, folder):
+    with terminal_kept() as terminal, quiet_session(lakehouse, terminal, absent="tell") as (spark, folder):
         from lakepredict.cli._results import Runner
 
         runner = Runner(spark, style, terminal)
@@ -132,7 +134,7 @@ def _ask(runner: Runner, terminal: Console, where: str) -> None:
     from lakepredict.cli import _prompt
 
     terminal.print(f"lakepredict {lakepredict.__version__}, {where}", soft_wrap=True)
-    terminal.print("A semicolon ends a statement, quit the prompt. Ctrl-C cancels what runs.")
+    terminal.print(_prompt.HELP)
     _prompt.run(runner.run, terminal)
 
 

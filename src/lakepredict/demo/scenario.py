@@ -243,7 +243,7 @@ def _show_next_steps(console: Console, folder: Folder) -> None:
     where = (
         "" if str(shown) == "lakehouse" else f" --lakehouse {shlex.quote(str(shown) if folder.local else folder.root)}"
     )
-    query = f"SELECT * FROM {FORECAST_TABLE} ORDER BY forecast DESC LIMIT 10"
+    query = f"SELECT * FROM {FORECAST_TABLE} ORDER BY week DESC, forecast DESC LIMIT 10"
     console.print("\n[bold]What to do next[/bold]")
     for what, how in (
         ("the tables are in", folder.tables),

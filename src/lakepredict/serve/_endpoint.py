@@ -113,9 +113,14 @@ def _probe(host: str, port: int) -> None:
 
 
 def run(
-    spark: SparkSession, folder: Folder, settings: Settings, stop: Event, ready: Callable[[Addresses], None]
+    spark: SparkSession,
+    folder: Folder,
+    settings: Settings,
+    stop: Event,
+    ready: Callable[[Addresses], None],
+    stopping: Callable[[], None],
 ) -> None:
-    """Serve until ``stop`` is set; call ``ready`` once clients may come.
+    """Serve until ``stop`` is set; call ``ready`` once clients may come, and ``stopping`` when they may no more.
 
     Raises:
         ServerError: a server does not start, or Spark ends by itself.
@@ -129,6 +134,7 @@ def run(
             _note(log, "ready", read_only=settings.read_only, jdbc=addresses.jdbc, connect=addresses.connect)
             ready(addresses)
             _watch(spark, servers, log, stop)
+            stopping()
         finally:
             servers.stop()
             _note(log, "stopped")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lakepredict.cli import main
-from lakepredict.cli._prompt import history, history_file, is_farewell, is_kept
+from lakepredict.cli._prompt import history, history_file, is_farewell, is_kept, is_question
 from lakepredict.cli._results import is_report
 from lakepredict.cli._split import split
 from lakepredict.cli._sql import read_script
@@ -54,6 +54,7 @@ def test_unfinished(golden: Callable[[str, str], None], tmp_path: Path, name: st
     [
         (["SELECT 1", "-f", "-"], "Give QUERY or --file, not both."),
         (["--format", "xml", "SELECT 1"], "'xml' is not one of 'table', 'csv', 'json'."),
+        (["weekly/job.sql"], "For those in a file: lakepredict sql --file weekly/job.sql"),
         (["-f", "/nowhere/job.sql"], "File '/nowhere/job.sql' does not exist."),
     ],
 )
@@ -100,6 +101,12 @@ def test_reports(statement: str, report: bool) -> None:
 def test_farewell(text: str, leaves: bool) -> None:
     """quit and exit end the prompt, with or without a semicolon."""
     assert is_farewell(text) == leaves
+
+
+@pytest.mark.parametrize(("text", "asks"), [("help", True), ("HELP;", True), ("SELECT help", False), ("", False)])
+def test_question(text: str, asks: bool) -> None:
+    """A help at the prompt is answered, with or without a semicolon."""
+    assert is_question(text) == asks
 
 
 @pytest.mark.parametrize(

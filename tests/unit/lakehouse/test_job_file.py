@@ -64,6 +64,8 @@ def test_changes_on_the_command_line(write: Callable[[str], str]) -> None:
         ("key: [store, week]", "keys: [store]", "in output: table, mode, key"),
         ('{query: "SELECT * FROM weekly"}', "{}", "line 3: input: say either table or query"),
         ("version: champion", "version: champion\nversion: 2", "line 3: the key version is there twice"),
+        ("version: champion", "version: 'champion", ": found unexpected end of stream"),
+        ("version: champion", "version champion", "line 3: could not find expected ':'"),
         ("version: champion", "version: [champion", "line 3"),
         (TEXT, "- a", "keys and values"),
         (TEXT, "", "keys and values"),

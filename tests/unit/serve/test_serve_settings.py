@@ -119,10 +119,7 @@ def test_warnings(users: str) -> None:
     ("name", "arguments"),
     [
         ("error_insecure", ["--host", "0.0.0.0"]),
-        (
-            "error_no_token",
-            ["--host", "0.0.0.0", *(part for each in LDAP.items() for part in ("--conf", "=".join(each)))],
-        ),
+        ("error_no_token", ["--host", "0.0.0.0", *LDAP_OPTIONS]),
         ("error_ldap", ["--conf", "spark.hadoop.hive.server2.authentication=LDAP"]),
         ("error_ldap_filter", ["--conf", "spark.hadoop.hive.server2.authentication.ldap.groupFilter=sales"]),
         ("error_authentication", ["--conf", "spark.hadoop.hive.server2.authentication=LDPA"]),
