@@ -61,7 +61,7 @@ def newest(rows: DataFrame, table: Table, columns: Columns) -> DataFrame:
 
 
 def _require_unique(grouped: Any, table: Table, columns: Columns) -> None:
-    twice = grouped.count().where("count > 1").limit(1).collect()
+    twice = grouped.count().where("count > 1").orderBy("day", "key").limit(1).collect()
     if twice:
         raise ReportColumnError(
             f"The table `{table.name}` has several forecasts for one {columns.time}, and nothing says which is newest.",
