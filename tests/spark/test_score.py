@@ -171,7 +171,8 @@ def test_changes_that_vacuum_removed(spark: SparkSession, model: str, table: str
     spark.sql(f"DELETE FROM {table} WHERE id = 1")
     other = spark.newSession()
     other.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
-    other.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", "2")  # VACUUM lists with 10,000 tasks else
+    # VACUUM lists files with 10,000 tasks otherwise.
+    other.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", "2")
     other.sql(f"VACUUM {table} RETAIN 0 HOURS")
     done = lakehouse.score(spark, model, 1, table, "scored", mode="incremental", **keyed)
     with pytest.raises(InputUnsuitableError, match="give a key"):
