@@ -44,6 +44,9 @@ PALETTES = {
 }
 """What the page and its charts are coloured with; each text has a contrast of 4.5 at least to page and panel."""
 
+_SHARES = ".2~%"
+"""How ticks are written: 10%, or 0.5% where they stand close; none is rounded to its neighbour."""
+
 _NAME = 22
 """How many characters of a name a chart shows."""
 
@@ -104,9 +107,7 @@ def errors(facts: Facts) -> Figure:
     baseline.update(hovertemplate="%{y:.1%}")
     figure = go.Figure([bars, baseline] if facts.step.seasonal else [bars])
     figure.update_xaxes(type="date", hoverformat="%-d %B %Y", tickformat="%-d %b<br>%Y", **_ticks(facts, shown))
-    figure.update_yaxes(
-        tickformat=".0%" if max(_finite([*bars.y, *baseline.y]), default=1) > 0.05 else ".1%", rangemode="tozero"
-    )
+    figure.update_yaxes(tickformat=_SHARES, rangemode="tozero")
     return _plain(figure)
 
 
@@ -180,7 +181,7 @@ def _labels(members: Sequence[Member], values: Sequence[str]) -> list[str]:
 
 
 def _ranked(figure: go.Figure, bars: int, legend: bool = False) -> Figure:
-    figure.update_xaxes(tickformat=".0%", zeroline=True)
+    figure.update_xaxes(tickformat=_SHARES, zeroline=True)
     figure.update_yaxes(type="category", automargin=True, ticksuffix=" ")
     plain = _plain(figure, legend=legend)
     plain["layout"]["height"] = 120 + 28 * bars
@@ -204,7 +205,3 @@ def _plain(figure: go.Figure, legend: bool = True) -> Figure:
     figure.update_yaxes(fixedrange=True, automargin=True)
     plain: Figure = figure.to_plotly_json()
     return {"data": plain["data"], "layout": plain["layout"]}
-
-
-def _finite(values: Sequence[float | None]) -> list[float]:
-    return [each for each in values if each is not None]
