@@ -11,8 +11,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from lakepredict._place import locate
 from lakepredict.cli._options import PORT, lakehouse_option
-from lakepredict.cli._sessions import quiet_session, reported
+from lakepredict.cli._sessions import quiet_session, reported, require_lakehouse
 from lakepredict.serve._clients import CONNECT_PORT, THRIFT_PORT, TOOLS, Target
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def serve(
         )
         _settings.check(settings)
         _endpoint.require_free(settings)
+    with reported():
+        require_lakehouse(locate(lakehouse))
     _run(settings, lakehouse, as_json)
 
 
@@ -104,7 +107,7 @@ def _run(settings: Settings, lakehouse: str, as_json: bool) -> None:
         conf = spark_conf(settings, [str(each) for each in _jars.delta_jars()])
     with _endpoint.stopping() as take:
         try:
-            with quiet_session(lakehouse, console, conf, absent="refuse") as (spark, folder):
+            with quiet_session(lakehouse, console, conf) as (spark, folder):
 
                 def ready(addresses: Addresses) -> None:
                     _tell(addresses, settings, folder, console, as_json)

@@ -51,9 +51,9 @@ def quiet_session(
         from lakepredict import lakehouse as lakehouses
 
         folder = lakehouses.locate(lakehouse)
-        new = folder.local and not Path(folder.tables).is_dir()
-        if new and absent == "refuse":
-            raise _no_lakehouse(folder)
+        new = _is_new(folder)
+        if absent == "refuse":
+            require_lakehouse(folder)
         lakehouses.create(folder)
     if new and absent == "tell":
         console.print(f"{escape(folder.root)} is a new lakehouse, with nothing in it yet.", style="dim", soft_wrap=True)
@@ -69,9 +69,20 @@ def quiet_session(
                 spark.stop()
 
 
-def _no_lakehouse(folder: Folder) -> LakehouseNotFoundError:
+def _is_new(folder: Folder) -> bool:
+    return folder.local and not Path(folder.tables).is_dir()
+
+
+def require_lakehouse(folder: Folder) -> None:
+    """Refuse a local folder that is no lakehouse.
+
+    Raises:
+        LakehouseNotFoundError: it has no tables.
+    """
+    if not _is_new(folder):
+        return
     made = Path(folder.root).is_dir()
-    return LakehouseNotFoundError(
+    raise LakehouseNotFoundError(
         f"There is no lakehouse {folder.root}.",
         expected="a folder with Tables/ in it",
         got="a folder without Tables/" if made else "no such folder",

@@ -92,11 +92,13 @@ def interface_of(model: PipelineModel, data: DataFrame) -> Interface:
     signature = ModelSignature(Schema(specs), Schema([result]))
     chosen = data.select(*map(_column, inputs))
     rows = data.sparkSession.createDataFrame(chosen.limit(_TRIED).collect(), chosen.schema)
-    problem = _difference(model, rows, signature, output)
+    beyond = _more_than_a_row(model, chosen.schema, output, data.sparkSession)
+    # What joins gives its rows in any order, so there is nothing to compare one by one.
+    problem = None if beyond else _difference(model, rows, signature, output)
     if problem is not None:
         return Interface(inputs, output, None, None, problem)
     dropping = [f"{name} with handleInvalid='skip' drops rows" for name in _dropping(stages, inputs)]
-    unfit = ", ".join(dropping) or _more_than_a_row(model, chosen.schema, output, data.sparkSession)
+    unfit = ", ".join(dropping) or beyond
     return Interface(inputs, output, signature, _example(rows, signature), unfit)
 
 
