@@ -206,6 +206,20 @@ def test_a_job_of_every_month(spark: SparkSession, model: str, folder: Folder, t
     assert sorted(row[:2] for row in predictions(spark)) == [(1, 1.0), (2, 2.0), (2, 20.0), (3, 3.0)]
 
 
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_settings_of_the_session_stay(spark: SparkSession, model: str, table: str, mode: str) -> None:
+    """What a job has Delta Lake note in its commit is in no setting afterwards; the session's own note is."""
+    setting = "spark.databricks.delta.commitInfo.userMetadata"
+    spark.conf.set(setting, "mine")
+    try:
+        for version in (1, 2):
+            lakehouse.score(spark, model, version, table, "scored", key=["id"], mode=mode)
+        assert spark.conf.get(setting) == "mine"
+    finally:
+        spark.conf.unset(setting)
+    assert spark.conf.get("spark.databricks.delta.write.txnAppId", None) is None
+
+
 def test_arguments(spark: SparkSession, model: str, table: str) -> None:
     """PREDICT takes the arguments that a job names, as SQL."""
     lakehouse.score(spark, model, 1, table, "scored", columns="id", arguments=["*", "price => price + 100"])

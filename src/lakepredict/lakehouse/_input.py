@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from delta import DeltaTable
 from pyspark.errors import AnalysisException
@@ -15,6 +14,7 @@ from lakepredict import _jvm
 from lakepredict._sql import quoted, sql_type
 from lakepredict._tries import unlogged
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, KeyInvalidError
+from lakepredict.lakehouse._conf import set_for_now
 from lakepredict.lakehouse._plan import Job
 
 _MOST_FILES = 10_000
@@ -56,25 +56,10 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
     Raises:
         InputUnsuitableError: rows have to be compared, and a column of them cannot be.
     """
-    with _any_version_read(spark):
+    # Delta Lake refuses versions older than a table's delta.deletedFileRetentionDuration, a week by default, for VACUUM
+    # may have removed their files. Where it has, reading them fails.
+    with set_for_now(spark, {_BLOCK_OLD_VERSIONS: "false"}):
         return _changes(spark, table, since, until)
-
-
-@contextmanager
-def _any_version_read(spark: SparkSession) -> Iterator[None]:
-    """Read versions that are older than a table's ``delta.deletedFileRetentionDuration``, a week by default.
-
-    Since 4.1 Delta Lake refuses to, for VACUUM may have removed their files. Where it has, reading them fails.
-    """
-    before = spark.conf.get(_BLOCK_OLD_VERSIONS, None)
-    spark.conf.set(_BLOCK_OLD_VERSIONS, "false")
-    try:
-        yield
-    finally:
-        if before is None:
-            spark.conf.unset(_BLOCK_OLD_VERSIONS)
-        else:
-            spark.conf.set(_BLOCK_OLD_VERSIONS, before)
 
 
 def _changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
@@ -193,7 +178,8 @@ def require_key(rows: DataFrame, key: Sequence[str], what: str = "input") -> Non
     null = F.lit(False)
     for each in columns:
         null = null | each.isNull()
-    wrong = rows.groupBy(*columns).agg(F.count(F.lit(1)).alias("_rows")).where((F.col("_rows") > 1) | null).first()
+    counted = rows.groupBy(*columns).agg(F.count(F.lit(1)).alias("_rows"))
+    wrong = counted.where((F.col("_rows") > 1) | null).orderBy(*columns).first()
     if wrong is not None:
         shown = ", ".join(f"{each} = {'NULL' if wrong[each] is None else wrong[each]}" for each in key)
         raise KeyInvalidError(

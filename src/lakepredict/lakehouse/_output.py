@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakepredict._sql import literal, quoted
 from lakepredict.errors import WriteConflictError
+from lakepredict.lakehouse._conf import set_for_now
 from lakepredict.lakehouse._plan import Decision, Job
 
 _ATTEMPTS = 5
@@ -92,17 +93,15 @@ def write(forecast: DataFrame, job: Job, decision: Decision, facts: Mapping[str,
     transaction = {}
     if decision.transaction is not None:
         transaction = {"txnAppId": decision.transaction[0], "txnVersion": str(decision.transaction[1])}
-    try:
-        spark.conf.set(_METADATA, json.dumps(facts))
-        if spark.catalog.tableExists(job.output) and job.merges:
-            for option, value in transaction.items():
-                spark.conf.set(_TRANSACTION[option], value)
+    merges = job.merges and spark.catalog.tableExists(job.output)
+    settings = {_METADATA: json.dumps(facts)}
+    if merges:
+        settings.update((_TRANSACTION[option], value) for option, value in transaction.items())
+    with set_for_now(spark, settings):
+        if merges:
             _merge(forecast, job)
         else:
             _save(forecast, job, transaction)
-    finally:
-        for setting in (_METADATA, *_TRANSACTION.values()):
-            spark.conf.unset(setting)
 
 
 def _save(forecast: DataFrame, job: Job, transaction: Mapping[str, str]) -> None:
