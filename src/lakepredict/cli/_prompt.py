@@ -71,12 +71,16 @@ def _run_all(text: str, execute: Callable[[Statement], None], terminal: Console)
 
 def is_farewell(text: str) -> bool:
     """Whether it is ``quit`` or ``exit``, with or without a semicolon."""
-    return text.strip().rstrip("; ").lower() in _LEAVE
+    return _word(text) in _LEAVE
 
 
 def is_question(text: str) -> bool:
     """Whether it is ``help``, with or without a semicolon."""
-    return text.strip().rstrip("; ").lower() == "help"
+    return _word(text) == "help"
+
+
+def _word(text: str) -> str:
+    return text.strip().rstrip("; ").lower()
 
 
 def _keys() -> KeyBindings:

@@ -33,6 +33,9 @@ MLFLOW_SETTINGS = {
 Absent = Literal["make", "tell", "refuse"]
 """What is done about a lakehouse that is not there."""
 
+_ANOTHER = "give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict demo makes one."
+"""What to do where there is no lakehouse."""
+
 _PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
 """The query's plan after the message of an AnalysisException."""
 
@@ -86,7 +89,7 @@ def require_lakehouse(folder: Folder) -> None:
         f"There is no lakehouse {folder.root}.",
         expected="a folder with Tables/ in it",
         got="a folder without Tables/" if made else "no such folder",
-        hint="give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict demo makes one.",
+        hint=_ANOTHER,
     )
 
 
@@ -151,9 +154,7 @@ def require_store(folder: Folder) -> None:
         f"There is no MLflow store {path}." if given or made else f"There is no lakehouse {folder.root}.",
         expected="a database that MLFLOW_TRACKING_URI names" if given else "a folder with mlflow.db in it",
         got="no such file" if given else "a folder without mlflow.db" if made else "no such folder",
-        hint="check MLFLOW_TRACKING_URI."
-        if given
-        else "give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict demo makes one.",
+        hint="check MLFLOW_TRACKING_URI." if given else _ANOTHER,
     )
 
 

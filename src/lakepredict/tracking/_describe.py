@@ -131,10 +131,10 @@ def _needed(model: PipelineModel, stages: Sequence[Any], data: DataFrame, output
     ]
 
 
+@unlogged()
 def _works(model: PipelineModel, empty: DataFrame, output: str | None) -> bool:
     try:
-        with unlogged():
-            transformed = model.transform(empty)
+        transformed = model.transform(empty)
     except Exception:  # each kind of stage refuses what it is given in its own way
         return False
     return output is None or output in transformed.columns
@@ -165,16 +165,15 @@ def _spec_type(field: T.StructField, kind: T.DataType) -> DataType | Array:
     return mlflow_type(T.StructField(field.name, kind))
 
 
+@unlogged()
 def _difference(model: PipelineModel, rows: DataFrame, signature: ModelSignature, output: str) -> str | None:
     """What ``transform`` gives otherwise on inputs of the signature's types, or None where it gives the same."""
     try:
-        with unlogged():
-            expected = model.transform(rows).select(_column(output)).collect()
+        expected = model.transform(rows).select(_column(output)).collect()
     except Exception:  # rows that the fit left out, for example; there is nothing to compare with
         return None
     try:
-        with unlogged():
-            found = model.transform(_cast(rows, signature)).select(_column(output)).collect()
+        found = model.transform(_cast(rows, signature)).select(_column(output)).collect()
     except Exception as exc:  # each kind of stage refuses what it is given in its own way
         return f"transform fails on inputs of the signature's types: {str(exc).strip().splitlines()[0]}"
     pairs = list(zip(found, expected, strict=False))
