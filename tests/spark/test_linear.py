@@ -67,6 +67,14 @@ def explained(session: SparkSession, query: str) -> str:
     return str(row[0])
 
 
+def test_column_without_alias(spark: SparkSession, rows: str) -> None:
+    """A column without an alias is named by the call, not by the arithmetic of the model."""
+    calls = "PREDICT('linear_plain', 1, a, b, n), PREDICT_PROBA('linear_flag', 1, a, b, n)"
+    found = spark.sql(f"SELECT {calls} FROM {rows}")
+
+    assert found.columns == ["predict(linear_plain, 1, a, b, n)", "predict_proba(linear_flag, 1, a, b, n)"]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_predictions(spark: SparkSession, rows: str, name: str) -> None:
     """The predictions are the model's own, and no Python worker takes part."""

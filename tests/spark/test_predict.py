@@ -282,6 +282,24 @@ def test_describe_function(spark: SparkSession) -> None:
     assert "predict('sales_forecast', 'champion', *)" in text
 
 
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("PREDICT('revenue', 1, price, visits)", "predict(revenue, 1, price, visits)"),
+        (
+            "TRY_PREDICT('revenue', 'latest', price, visits => 2)",
+            "try_predict(revenue, latest, price, visits => 2)",
+        ),
+        ("PREDICT('revenue', 1, s.*)", "predict(revenue, 1, id, price, visits, open)"),
+        ("2 * PREDICT('revenue', 1, s.*)", "(2 * predict(revenue, 1, id, price, visits, open))"),
+        ("PREDICT('revenue', 1, *, price => 1)", "predict(revenue, 1, id, price, visits, ... 2 more fields)"),
+    ],
+)
+def test_column_without_alias(spark: SparkSession, call: str, name: str) -> None:
+    """A column without an alias is named as Spark names calls, and not by what replaces the call."""
+    assert spark.sql(f"SELECT id, {call} FROM sales s").columns == ["id", name]
+
+
 def test_version_is_a_constant(spark: SparkSession) -> None:
     """PREDICT_VERSION is the number that an alias names, as a BIGINT that needs no row."""
     frame = spark.sql("SELECT PREDICT_VERSION('revenue', 'champion') AS a, PREDICT_VERSION('revenue', 1) AS b")

@@ -246,6 +246,13 @@ def test_where_a_pipeline_may_stand(spark: SparkSession, assembling: Case, rows:
     assert not has_python(found)
 
 
+def test_column_without_alias(spark: SparkSession, assembling: Case, rows: str) -> None:
+    """A column without an alias is named by the call, not by what the pipeline computes."""
+    found = spark.sql(f"SELECT PREDICT('assembling', 1, x, y, n) FROM {rows}")
+
+    assert found.columns == ["predict(assembling, 1, x, y, n)"]
+
+
 def test_views(spark: SparkSession, assembling: Case, rows: str) -> None:
     """A temporary and a permanent view have a pipeline's predictions."""
     query = f"SELECT id, PREDICT('assembling', 1, *) AS p FROM {rows} WHERE id < 100"

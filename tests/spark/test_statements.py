@@ -230,7 +230,7 @@ NOT_TAKEN = {
     "generated column": (
         "CREATE TABLE made (price DOUBLE, visits DOUBLE,"
         " p DOUBLE GENERATED ALWAYS AS (PREDICT('{model}', 1, price, visits)))",
-        "DELTA_UDF_IN_GENERATED_COLUMN",
+        "DELTA_UNSUPPORTED_EXPRESSION_GENERATED_COLUMN",
         "CREATE OR REPLACE TEMPORARY VIEW made AS SELECT *, PREDICT('{model}', 1, *) AS p FROM sales",
     ),
     "subquery in the condition of UPDATE": (

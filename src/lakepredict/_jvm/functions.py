@@ -96,7 +96,7 @@ def register_function(
     gateway = Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
     builder = new(gateway, _BUILDER)
-    builder.calling(_PythonBuilder(gateway, builder, build), _new_rule(gateway))
+    builder.calling(name, _PythonBuilder(gateway, builder, build), _new_rule(gateway))
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
     )
@@ -122,7 +122,7 @@ def register_table_function(
     gateway = Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
     builder = new(gateway, _BUILDER)
-    builder.calling(_PythonTable(gateway, builder, spark, read), None)
+    builder.calling(name, _PythonTable(gateway, builder, spark, read), None)
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, "", examples, "", "table_funcs", "0.1.0", "", "python_udf"
     )

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.Function;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
+import org.apache.spark.sql.catalyst.analysis.FunctionRegistry$;
 import org.apache.spark.sql.catalyst.analysis.TempResolvedColumn;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
@@ -15,8 +16,11 @@ import org.apache.spark.sql.catalyst.expressions.GetStructField;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.NamedArgumentExpression;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.ZeroIfNull;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.unsafe.types.UTF8String;
 import scala.Option;
 import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
@@ -29,12 +33,15 @@ import scala.jdk.javaapi.CollectionConverters;
 public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   private static final String RECORD = "\u001e";
   private static final String FIELD = "\u001f";
+  private static final int MOST_ARGUMENTS = 6;
   private static final ThreadLocal LAST = new ThreadLocal();
+  private String name;
   private Function python;
   private Runnable before;
 
-  // Each call of the builder runs `before`, which may be null, and then asks `function`.
-  public FunctionBuilder calling(Function function, Runnable before) {
+  // Each call of `name` runs `before`, which may be null, and then asks `function`.
+  public FunctionBuilder calling(String name, Function function, Runnable before) {
+    this.name = name;
     this.python = function;
     this.before = before;
     return this;
@@ -49,7 +56,36 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
       before.run();
     }
     Object result = python.apply(new Object[] {arguments, SQLConf.get(), memo()});
-    return result instanceof Throwable ? new scala.util.Failure((Throwable) result).get() : result;
+    if (result instanceof Throwable) {
+      return new scala.util.Failure((Throwable) result).get();
+    }
+    boolean isComputed = result instanceof Expression && !(result instanceof Literal);
+    return isComputed ? shownAsCall((Seq) arguments, (Expression) result) : result;
+  }
+
+  /**
+   * What replaces a call, under the name that Spark gives the column of a call without an alias: the function and its
+   * arguments. Without it the column would be called as the arithmetic of the model is written.
+   *
+   * <p>ZeroIfNull stands for all functions of Spark that are nothing but another expression under a name: the optimizer
+   * puts the second of its arguments in its place, and only the name shows the first.
+   */
+  private Expression shownAsCall(Seq arguments, Expression replacement) {
+    int shown = arguments.size() > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : arguments.size();
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < shown; i++) {
+      Expression given = (Expression) arguments.apply(i);
+      Expression inner = unnamed(given);
+      text.append(i == 0 ? "" : ", ");
+      text.append(given == inner ? "" : ((NamedArgumentExpression) given).key() + " => ").append(pretty(inner));
+    }
+    if (shown < arguments.size()) {
+      text.append(", ... ").append(arguments.size() - shown).append(" more fields");
+    }
+    Literal label = new Literal(UTF8String.fromString(text.toString()), DataTypes.StringType);
+    Expression call = new ZeroIfNull(label, replacement);
+    call.setTagValue(FunctionRegistry$.MODULE$.FUNC_ALIAS(), name);
+    return call;
   }
 
   /**
@@ -127,6 +163,10 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
       String name = ((AttributeReference) expression).name();
       return qualifier.isEmpty() ? name : qualifier.last() + "." + name;
     }
+    return pretty(expression);
+  }
+
+  private static String pretty(Expression expression) {
     return org.apache.spark.sql.catalyst.util.package$.MODULE$.toPrettySQL(expression, false);
   }
 
