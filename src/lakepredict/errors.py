@@ -567,7 +567,7 @@ class EvaluationUnsuitableError(PredictError):
 
 
 class DefinitionUnkeptError(PredictError):
-    """The file of a schema, a view or a function cannot be written or deleted."""
+    """The file of a schema, a view, a function or an external table cannot be written or deleted."""
 
     condition = "PREDICT_DEFINITION_UNKEPT"
     sqlstate = "58030"

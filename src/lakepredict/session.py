@@ -1,7 +1,8 @@
 """One SparkSession on a lakehouse folder: Delta tables, MLflow and PREDICT, with no server to set up.
 
-A lakehouse is a folder with ``Tables/`` (Delta tables, the session's warehouse), ``Views/``, ``Functions/`` and
-``Schemas/`` (definitions as SQL text), ``mlflow.db`` (MLflow's SQLite store) and ``artifacts/`` (models and plots).
+A lakehouse is a folder with ``Tables/`` (Delta tables, the session's warehouse), ``Views/``, ``Functions/``,
+``Schemas/`` and ``ExternalTables/`` (definitions as SQL text), ``mlflow.db`` (MLflow's SQLite store) and ``artifacts/``
+(models and plots).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Views, functions and schemas outlive the process, and what other processes make appears by itself."""
+"""Definitions of a lakehouse outlive the process, and what other processes make appears by itself."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ def clean(spark: SparkSession, sales: str) -> Iterator[None]:
         if spark.catalog.databaseExists(schema):
             for each in spark.sql(f"SHOW VIEWS IN {schema}").where("NOT isTemporary").collect():
                 spark.sql(f"DROP VIEW {schema}.{each.viewName}")
+    for each in ("abroad", "moved"):
+        spark.sql(f"DROP TABLE IF EXISTS {each}")
     spark.sql("DROP SCHEMA IF EXISTS aside CASCADE")
     for each in ("tax", "cheap"):
         spark.sql(f"DROP FUNCTION IF EXISTS {each}")
@@ -75,9 +78,9 @@ def stable(exc: AnalysisException, folder: Folder) -> str:
     return str(exc).split(" SQLSTATE")[0].replace(folder.root, "<lakehouse>").strip()
 
 
-def file(folder: Folder, view: str) -> Path:
-    """The file of a view in the default schema."""
-    return Path(folder.root, "Views", "default", f"{view}.sql")
+def file(folder: Folder, name: str, kind: str = "Views") -> Path:
+    """The file of a view in the default schema, or of another definition."""
+    return Path(folder.root, kind, "default", f"{name}.sql")
 
 
 # --- what a statement defines is there for the next process ------------------------------------------------
@@ -223,6 +226,69 @@ def test_schema_comes_back(spark: SparkSession) -> None:
 
     assert ("Comment", "new") in before
     assert before == rows(spark, "DESCRIBE SCHEMA EXTENDED aside")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE abroad USING delta LOCATION '{place}'",
+        "CREATE TABLE abroad (x INT, y STRING) USING delta PARTITIONED BY (y) LOCATION '{place}'",
+        "CREATE TABLE abroad LOCATION '{place}' AS SELECT 1 AS x, 'a' AS y",
+        "CREATE OR REPLACE TABLE abroad LOCATION '{place}' AS SELECT 1 AS x, 'a' AS y",
+        "CREATE TABLE abroad SHALLOW CLONE delta.`{given}` LOCATION '{place}'",
+    ],
+)
+def test_external_table_comes_back(spark: SparkSession, tmp_path: Path, statement: str) -> None:
+    """A Delta table in a place of its own is what it was; DROP leaves the place as it is."""
+    given, place = tmp_path / "given", tmp_path / "its"
+    there = given if "USING delta LOCATION" in statement else place
+    spark.sql("SELECT 1 AS x, 'a' AS y").write.format("delta").save(str(given))
+    spark.sql(statement.format(place=there, given=given))
+    reopened(spark)
+    if "PARTITIONED" in statement:
+        spark.sql("INSERT INTO abroad VALUES (1, 'a')")
+
+    assert rows(spark, "SELECT x, y FROM abroad") == [(1, "a")]
+    assert ("Type", "EXTERNAL", "") in rows(spark, "DESCRIBE EXTENDED abroad")
+    spark.sql("ALTER TABLE abroad RENAME TO moved")
+    reopened(spark)
+    assert not spark.catalog.tableExists("abroad")
+    assert rows(spark, "SELECT x, y FROM moved") == [(1, "a")]
+    spark.sql("DROP TABLE moved")
+    reopened(spark)
+    assert not spark.catalog.tableExists("moved")
+    assert rows(spark, f"SELECT x, y FROM delta.`{there}`") == [(1, "a")]
+
+
+def test_external_table_whose_place_is_gone(
+    spark: SparkSession, folder: Folder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is an error where it is used; a damaged file is logged, and an error as well; both can be dropped."""
+    for table in ("abroad", "moved"):
+        spark.sql(f"CREATE TABLE {table} LOCATION '{tmp_path}/{table}' AS SELECT 1 AS x")
+    shutil.rmtree(tmp_path / "abroad")
+    file(folder, "moved", "ExternalTables").write_text("garbage")
+    reopened(spark)
+
+    with pytest.raises(AnalysisException, match="abroad"):
+        spark.sql("SELECT * FROM abroad")
+    with pytest.raises(AnalysisException, match="moved"):
+        spark.sql("SELECT * FROM moved")
+    assert f"{file(folder, 'moved', 'ExternalTables')} is damaged" in caplog.text
+    for table in ("abroad", "moved"):
+        spark.sql(f"DROP TABLE {table}")
+        assert not file(folder, table, "ExternalTables").exists()
+    assert (tmp_path / "moved" / "_delta_log").exists()
+
+
+def test_schema_takes_its_external_tables_along(spark: SparkSession, folder: Folder, tmp_path: Path) -> None:
+    """DROP SCHEMA ... CASCADE deletes their files, not their places."""
+    spark.sql("CREATE SCHEMA aside")
+    spark.sql(f"CREATE TABLE aside.abroad LOCATION '{tmp_path}/abroad' AS SELECT 1 AS x")
+    spark.sql("DROP SCHEMA aside CASCADE")
+
+    assert not Path(folder.root, "ExternalTables", "aside").exists()
+    assert rows(spark, f"SELECT x FROM delta.`{tmp_path}/abroad`") == [(1,)]
 
 
 def test_settings_of_a_view_come_back(spark: SparkSession) -> None:

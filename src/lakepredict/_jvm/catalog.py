@@ -51,6 +51,7 @@ kind     facts
 ======== ========================================================================================================
 schema   comment, location, properties
 view     text, originalText, schema (JSON), properties, comment, collation, owner, createTime, createVersion
+external location, of a Delta table
 function class, and either properties, for a function in SQL, or resources
 ======== ========================================================================================================
 """
@@ -66,9 +67,9 @@ class LakehouseCatalog:
     Args:
         spark: the session, whose catalog keeps what it has.
         look: called before Spark lists what there is, and where it does not know a name.
-        keep: called with ``new`` or ``changed`` and its facts for each schema, view and function that a statement has
-            defined, and with ``gone`` and None for each that it drops. What it raises fails the statement, which
-            changes nothing then.
+        keep: called with ``new`` or ``changed`` and its facts for each schema, view, external table and function that a
+            statement has defined, and with ``gone`` and None for each that it drops. What it raises fails the
+            statement, which changes nothing then.
 
     Both run in the thread of the statement.
     """
@@ -141,12 +142,12 @@ class LakehouseCatalog:
         self._java.detach(self._definitions.table(schema, table, location, False))
 
     def put(self, kind: str, schema: str, name: str, facts: Facts) -> None:
-        """Enter a schema, a view or a function, or change it, without a look at what it refers to."""
+        """Enter what a file defines, or change it, without a look at what it refers to."""
         self._java.put(getattr(self._definitions, kind)(schema, name, json.dumps(facts)))
         self._forget_loaded(kind, schema, name)
 
     def forget(self, kind: str, schema: str, name: str) -> None:
-        """Take a schema, a view or a function out."""
+        """Take out what a file defined."""
         self._java.forget(kind, schema, name)
         self._forget_loaded(kind, schema, name)
 

@@ -58,8 +58,13 @@ public final class Definitions {
     return json(facts);
   }
 
+  // Of an external Delta table, all but its place is in its log.
   public String facts(CatalogTable view) {
     Map facts = new LinkedHashMap();
+    if (view.tableType().equals(CatalogTableType.EXTERNAL())) {
+      facts.put("location", view.location().toString());
+      return json(facts);
+    }
     facts.put("schema", view.schema().json());
     facts.put("properties", CollectionConverters.asJava(view.properties()));
     facts.put("text", value(view.viewText()));
@@ -106,6 +111,10 @@ public final class Definitions {
     Option place = Option.apply(new Path(location).toUri());
     changes.put("storage", copied(template.storage(), single("locationUri", place)));
     return (CatalogTable) copied(template, changes);
+  }
+
+  public CatalogTable external(String schema, String name, String facts) {
+    return table(schema, name, (String) parsed(facts).get("location"), false);
   }
 
   public CatalogDatabase schema(String schema, String name, String facts) {

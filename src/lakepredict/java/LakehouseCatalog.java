@@ -21,8 +21,8 @@ import scala.collection.immutable.Seq;
 import scala.collection.mutable.HashMap;
 
 /**
- * Spark's catalog in memory, which tells what is defined in it: schemas, views and functions are kept elsewhere by who
- * is told, and a statement whose definition cannot be kept fails and changes nothing.
+ * Spark's catalog in memory, which tells what is defined in it: schemas, views, external Delta tables and functions are
+ * kept elsewhere by who is told, and a statement whose definition cannot be kept fails and changes nothing.
  *
  * <p>Who is told is also asked to look for what others have made, before a list is given and where a name is not known.
  * What is found comes in by {@code attach} and {@code put} and goes by {@code detach} and {@code forget}; nobody is told
@@ -160,13 +160,14 @@ public final class LakehouseCatalog extends InMemoryCatalog {
   public void createTable(CatalogTable table, boolean ignoreIfExists) {
     String schema = table.database();
     String name = table.identifier().table();
-    if (isView(table)) {
+    String kind = kept(table);
+    if (kind != null) {
       boolean isNew = !tableExists(schema, name);
       super.createTable(table, ignoreIfExists);
       if (isNew) {
-        Throwable failure = tell("new", "view", schema, name, super.getTable(schema, name));
+        Throwable failure = tell("new", kind, schema, name, super.getTable(schema, name));
         if (failure != null) {
-          forget("view", schema, name);
+          forget(kind, schema, name);
           raise(failure);
         }
       }
@@ -188,9 +189,10 @@ public final class LakehouseCatalog extends InMemoryCatalog {
   public void alterTable(CatalogTable table) {
     CatalogTable before = getTable(table.database(), table.identifier().table());
     super.alterTable(table);
-    if (isView(table)) {
+    String kind = kept(table);
+    if (kind != null) {
       String name = table.identifier().table();
-      Throwable failure = tell("changed", "view", table.database(), name, super.getTable(table.database(), name));
+      Throwable failure = tell("changed", kind, table.database(), name, super.getTable(table.database(), name));
       if (failure != null) {
         super.alterTable(before);
         raise(failure);
@@ -199,23 +201,24 @@ public final class LakehouseCatalog extends InMemoryCatalog {
   }
 
   public void renameTable(String schema, String from, String to) {
-    boolean view = isView(getTable(schema, from));
+    String kind = kept(getTable(schema, from));
     tableExists(schema, to);
     super.renameTable(schema, from, to);
     attached.remove(schema + "." + from);
-    if (view) {
-      Throwable failure = tell("new", "view", schema, to, super.getTable(schema, to));
+    if (kind != null) {
+      Throwable failure = tell("new", kind, schema, to, super.getTable(schema, to));
       if (failure != null) {
         super.renameTable(schema, to, from);
         raise(failure);
       }
-      raise(tell("gone", "view", schema, from, null));
+      raise(tell("gone", kind, schema, from, null));
     }
   }
 
   public void dropTable(String schema, String table, boolean ignoreIfNotExists, boolean purge) {
-    if (tableExists(schema, table) && isView(super.getTable(schema, table))) {
-      raise(tell("gone", "view", schema, table, null));
+    String kind = tableExists(schema, table) ? kept(super.getTable(schema, table)) : null;
+    if (kind != null) {
+      raise(tell("gone", kind, schema, table, null));
     }
     super.dropTable(schema, table, ignoreIfNotExists, purge);
     attached.remove(schema + "." + table);
@@ -338,12 +341,12 @@ public final class LakehouseCatalog extends InMemoryCatalog {
     super.alterDatabase(schema);
   }
 
-  public synchronized void put(CatalogTable view) {
-    String name = view.identifier().table();
-    if (!super.tableExists(view.database(), name)) {
-      super.createTable(view, false);
-    } else if (isView(super.getTable(view.database(), name))) {
-      super.alterTable(view);
+  public synchronized void put(CatalogTable table) {
+    String name = table.identifier().table();
+    if (!super.tableExists(table.database(), name)) {
+      super.createTable(table, false);
+    } else if (kept(table).equals(kept(super.getTable(table.database(), name)))) {
+      super.alterTable(table);
     }
   }
 
@@ -356,7 +359,7 @@ public final class LakehouseCatalog extends InMemoryCatalog {
     }
   }
 
-  /** Takes a schema, a view or a function out. */
+  /** Takes a schema, a view, an external table or a function out. */
   public synchronized void forget(String kind, String schema, String name) {
     if (kind.equals("schema")) {
       schemas.remove(schema);
@@ -364,15 +367,20 @@ public final class LakehouseCatalog extends InMemoryCatalog {
       if (super.functionExists(schema, name)) {
         super.dropFunction(schema, name);
       }
-    } else if (super.tableExists(schema, name) && isView(super.getTable(schema, name))) {
+    } else if (super.tableExists(schema, name) && kind.equals(kept(super.getTable(schema, name)))) {
       super.dropTable(schema, name, true, false);
     }
   }
 
   // --- Spark from Java ---
 
-  private static boolean isView(CatalogTable table) {
-    return table.tableType().equals(CatalogTableType.VIEW());
+  // As what a table is kept elsewhere, or null. Of a managed Delta table there is the folder.
+  private static String kept(CatalogTable table) {
+    if (table.tableType().equals(CatalogTableType.VIEW())) {
+      return "view";
+    }
+    boolean isDelta = table.provider().isDefined() && "delta".equalsIgnoreCase((String) table.provider().get());
+    return isDelta && table.tableType().equals(CatalogTableType.EXTERNAL()) ? "external" : null;
   }
 
   private static String path(CatalogTable table) {

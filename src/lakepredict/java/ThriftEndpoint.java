@@ -136,28 +136,32 @@ public final class ThriftEndpoint {
       for (Iterator each = items(catalog.listDatabases()); each.hasNext(); ) {
         String schema = (String) each.next();
         if (schema.matches(pattern(request.getSchemaName()))) {
-          try {
-            learn(catalog, schema, pattern(request.getTableName()));
-          } catch (Exception exc) {
-            LOG.warn("the columns of the tables in " + schema + " may be out of date", exc);
-          }
+          learn(catalog, schema, pattern(request.getTableName()));
         }
       }
       return super.GetColumns(request);
     }
 
-    private void learn(SessionCatalog catalog, String schema, String pattern) throws Exception {
+    private void learn(SessionCatalog catalog, String schema, String pattern) {
       boolean ours = "in-memory".equals(session.conf().get("spark.sql.catalogImplementation"));
       for (Iterator each = items(catalog.externalCatalog().listTables(schema)); ours && each.hasNext(); ) {
         TableIdentifier name = new TableIdentifier((String) each.next(), Option.apply(schema));
         if (name.table().matches(pattern)) {
-          CatalogTable known = catalog.getTableMetadata(name);
-          if (known.provider().nonEmpty() && known.provider().get().equals("delta")) {
-            StructType columns = session.table(name.quotedString()).schema();
-            if (!columns.equals(known.schema())) {
-              catalog.externalCatalog().alterTableDataSchema(schema, name.table(), columns);
-            }
+          try {
+            learn(catalog, name);
+          } catch (Exception exc) { // it is gone, or cannot be read; the others can
+            LOG.warn("the columns of " + name.quotedString() + " may be out of date", exc);
           }
+        }
+      }
+    }
+
+    private void learn(SessionCatalog catalog, TableIdentifier name) throws Exception {
+      CatalogTable known = catalog.getTableMetadata(name);
+      if (known.provider().nonEmpty() && known.provider().get().equals("delta")) {
+        StructType columns = session.table(name.quotedString()).schema();
+        if (!columns.equals(known.schema())) {
+          catalog.externalCatalog().alterTableDataSchema(known.database(), name.table(), columns);
         }
       }
     }

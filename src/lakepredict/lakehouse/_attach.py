@@ -1,7 +1,7 @@
 """The session's catalog and the lakehouse's folder say the same: tables, views, functions and schemas.
 
-Tables are folders with a Delta log. Views, functions and schemas are files of SQL text; a statement that defines or
-drops one writes or deletes its file before it succeeds.
+Tables are folders with a Delta log. Views, functions, schemas, and Delta tables in places of their own are files of SQL
+text; a statement that defines or drops one writes or deletes its file before it succeeds.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 """The names that Spark's own catalog takes; a folder with another one cannot be a table of it."""
 
 _SUFFIX = ".sql"
-_FILES = {"schema": "Schemas", "view": "Views", "function": "Functions"}
-_ORDER = ("schema", "table", "function", "view")
+_FILES = {"schema": "Schemas", "external": "ExternalTables", "view": "Views", "function": "Functions"}
+_ORDER = ("schema", "table", "external", "function", "view")
 
 
 class Key(NamedTuple):
@@ -72,9 +72,10 @@ def attach(spark: SparkSession, folder: Folder) -> Changes:
     """Have the session's catalog say what is in the lakehouse, from now on.
 
     ``Tables/<name>`` becomes ``<name>`` and ``Tables/<schema>.db/<name>`` becomes ``<schema>.<name>``, which is where
-    Spark puts managed tables, and managed they are: DROP TABLE deletes them. No table's data is read. Views, functions
-    and schemas come from the files in ``Views/``, ``Functions/`` and ``Schemas/``, which CREATE, ALTER and DROP write
-    and delete; their text is not analysed before they are used. Spark's lists (SHOW TABLES) and a name that it does not
+    Spark puts managed tables, and managed they are: DROP TABLE deletes them. No table's data is read. Views, functions,
+    schemas and external Delta tables come from the files in ``Views/``, ``Functions/``, ``Schemas/`` and
+    ``ExternalTables/``, which CREATE, ALTER and DROP write and delete; their text is not analysed, and no place looked
+    at, before they are used. Spark's lists (SHOW TABLES) and a name that it does not
     know have the folder looked at again; :func:`refresh` does that at any time.
 
     A session with a metastore of its own (``spark.sql.catalogImplementation=hive``) is left as it is.
@@ -103,9 +104,9 @@ def attach(spark: SparkSession, folder: Folder) -> Changes:
 def refresh(spark: SparkSession) -> Changes:
     """Look at the session's lakehouse again: what other processes have made, changed and dropped.
 
-    Cheap where little has changed: it lists ``Tables``, ``Views``, ``Functions``, ``Schemas`` and the folders of
-    schemas in them, and reads the files that are new. May be called by several threads. A session with a metastore of
-    its own is left as it is.
+    Cheap where little has changed: it lists the folders of tables and definitions, and those of schemas in them, and
+    reads the files that are new. May be called by several threads. A session with a metastore of its own is left as it
+    is.
 
     Raises:
         SessionError: no lakehouse is attached to the session.
@@ -153,9 +154,8 @@ class _Attached:
             return Changes(tuple(entered), tuple(gone))
 
     def _find(self) -> dict[Key, Stamp]:
-        deeper = {"schema": "", "view": _NAME.pattern, "function": _NAME.pattern}
         files = {
-            kind: self._catalog.listed(f"{self.folder.root}/{name}", deeper=deeper[kind])
+            kind: self._catalog.listed(f"{self.folder.root}/{name}", deeper="" if kind == "schema" else _NAME.pattern)
             for kind, name in _FILES.items()
         }
         return present(self._catalog.listed(self.folder.tables, deeper=r"[A-Za-z0-9_]+\.db"), files)
@@ -204,7 +204,7 @@ class _Attached:
     def _put_damaged(self, key: Key, reason: str) -> bool:
         message = f"the file {self._path(key)} is damaged: {reason}"
         _log.warning("%s", message)
-        self._put_facts(key, damaged(key.kind, message))
+        self._put_facts(key, damaged(key.kind, message, self._path(key)))
         return True
 
     def _put_facts(self, key: Key, facts: Facts) -> None:
@@ -235,7 +235,7 @@ class _Attached:
         self._catalog.delete(self._path(key))
         self._known.pop(key, None)
         if key.kind == "schema":
-            for kind in ("view", "function"):
+            for kind in _FILES.keys() - {"schema"}:
                 self._catalog.delete(f"{self.folder.root}/{_FILES[kind]}/{key.schema}")
             self._known = {each: stamp for each, stamp in self._known.items() if each.schema != key.schema}
 
@@ -258,7 +258,8 @@ class _Attached:
             if reason is None:
                 raise
             name = key.name if key.kind == "schema" else f"{key.schema}.{key.name}"
-            raise DefinitionUnkeptError(kind=key.kind, name=name, path=self._path(key), reason=reason) from exc
+            kind = "external table" if key.kind == "external" else key.kind
+            raise DefinitionUnkeptError(kind=kind, name=name, path=self._path(key), reason=reason) from exc
 
 
 def _reason(exc: Exception) -> str | None:

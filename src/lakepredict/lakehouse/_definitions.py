@@ -1,4 +1,4 @@
-"""Schemas, views and functions as files of SQL text, which a person can read, run and compare; pure.
+"""Schemas, views, external tables and functions as files of SQL text, which a person can read, run and compare; pure.
 
 A file is the statement that makes the definition again, and after it, in a comment, what the statement alone does not
 say: types of columns, and the settings, catalog and schema that the text was written under, as Spark keeps them in
@@ -38,6 +38,7 @@ _BODIES = ("sqlFunction.expression", "sqlFunction.query")
 _FACTS: dict[str, dict[str, type]] = {
     "schema": {"comment": str, "properties": dict},
     "view": {"schema": str, "properties": dict, "owner": str, "createTime": int, "createVersion": str},
+    "external": {"location": str},
     "function": {"class": str},
 }
 """Without these a definition cannot be entered into the catalog."""
@@ -74,8 +75,13 @@ def from_text(kind: str, text: str) -> Facts:
     return found
 
 
-def damaged(kind: str, message: str) -> Facts:
-    """Facts of a definition that can be replaced and dropped, and whose use is an error of Spark's with the message."""
+def damaged(kind: str, message: str, path: str) -> Facts:
+    """Facts of a definition that can be replaced and dropped, and whose use is an error of Spark's with the message.
+
+    Of an external table that message is Delta's, that it does not exist.
+    """
+    if kind == "external":
+        return {"location": path}
     if kind == "schema":
         return {"comment": message, "properties": {}}
     if kind == "function":
@@ -107,6 +113,10 @@ def _view_to_text(schema: str, name: str, facts: Facts) -> tuple[str, str, Facts
     return "\n".join(head) + "\nAS\n", query, facts
 
 
+def _external_to_text(schema: str, name: str, facts: Facts) -> tuple[str, str, Facts]:
+    return f"CREATE TABLE {schema}.{name}\nUSING delta\nLOCATION {literal(facts['location'])}", "", facts
+
+
 def _function_to_text(schema: str, name: str, facts: Facts) -> tuple[str, str, Facts]:
     if "properties" not in facts:
         uses = ", ".join(f"{kind.upper()} {literal(uri)}" for kind, uri in facts["resources"])
@@ -122,7 +132,12 @@ def _function_to_text(schema: str, name: str, facts: Facts) -> tuple[str, str, F
     return f"{head}\nRETURN\n", body, facts
 
 
-_TO_TEXT = {"schema": _schema_to_text, "view": _view_to_text, "function": _function_to_text}
+_TO_TEXT = {
+    "schema": _schema_to_text,
+    "view": _view_to_text,
+    "external": _external_to_text,
+    "function": _function_to_text,
+}
 
 
 def _columns(facts: Facts) -> str:
@@ -186,7 +201,7 @@ def _body(statement: str, word: str) -> str:
     return body
 
 
-def _schema_from_text(statement: str, facts: Facts) -> Facts:
+def _as_it_is(statement: str, facts: Facts) -> Facts:
     return facts
 
 
@@ -203,4 +218,4 @@ def _function_from_text(statement: str, facts: Facts) -> Facts:
     return {**facts, "properties": {**facts.get("properties", {}), key: _body(statement, "RETURN")}}
 
 
-_FROM_TEXT = {"schema": _schema_from_text, "view": _view_from_text, "function": _function_from_text}
+_FROM_TEXT = {"schema": _as_it_is, "view": _view_from_text, "external": _as_it_is, "function": _function_from_text}

@@ -60,6 +60,7 @@ TABLE_FUNCTION = {
     },
 }
 JAVA_FUNCTION = {"class": "org.example.Upper", "resources": [["jar", "hdfs://host/upper.jar"]]}
+EXTERNAL = {"location": "hdfs://host/it's/forecast"}
 SCHEMA = {"comment": "of the shops", "location": "hdfs://host/shops", "properties": {"owner": "ann", "k": "v"}}
 
 
@@ -71,6 +72,7 @@ SCHEMA = {"comment": "of the shops", "location": "hdfs://host/shops", "propertie
         ("table_function", "function", TABLE_FUNCTION),
         ("java_function", "function", JAVA_FUNCTION),
         ("schema", "schema", SCHEMA),
+        ("external", "external", EXTERNAL),
     ],
 )
 def test_files(golden: Callable[[str, str], None], name: str, kind: str, facts: Facts) -> None:
@@ -92,6 +94,11 @@ def test_files(golden: Callable[[str, str], None], name: str, kind: str, facts: 
 def test_query_comes_back_to_the_letter(text: str) -> None:
     """Whatever is in a query, it is read as it was written."""
     assert from_text("view", to_text("view", "s", "v", view(text))) == {**view(text), "comment": "what will be sold"}
+
+
+def test_external_table_comes_back() -> None:
+    """An external table is where it was."""
+    assert from_text("external", to_text("external", "s", "t", EXTERNAL)) == EXTERNAL
 
 
 @pytest.mark.parametrize("facts", [FUNCTION, TABLE_FUNCTION, JAVA_FUNCTION])
@@ -148,12 +155,12 @@ def test_damaged_files(text: str, reason: str) -> None:
         from_text("view", text)
 
 
-@pytest.mark.parametrize("kind", ["schema", "view", "function"])
+@pytest.mark.parametrize("kind", ["schema", "view", "external", "function"])
 def test_stand_ins_for_damaged_files(kind: str) -> None:
-    """What stands for a damaged file has all facts that a definition needs."""
-    facts = {"originalText": None, **damaged(kind, "the file is damaged")}
+    """What stands for a damaged file has all facts that a definition needs, and names the file."""
+    facts = {"originalText": None, **damaged(kind, "the file /x.sql is damaged", "/x.sql")}
 
-    assert "the file is damaged" in to_text(kind, "s", "x", facts)
+    assert "/x.sql" in to_text(kind, "s", "x", facts)
     assert from_text(kind, to_text(kind, "s", "x", facts))
 
 
