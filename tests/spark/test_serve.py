@@ -357,6 +357,8 @@ def test_error_text(server: Server) -> None:
 
     assert "\tat " not in str(caught.value)
     assert "HiveSQLException" not in str(caught.value)
+    with pytest.raises(Exception, match=r"(?s)`nowhere` cannot be found.*line 1 pos 14$"):
+        server.ask("SELECT * FROM nowhere")
 
 
 def test_spark_connect(server: Server, folder: Folder) -> None:

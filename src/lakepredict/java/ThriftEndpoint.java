@@ -10,6 +10,8 @@ import org.apache.hive.service.CompositeService;
 import org.apache.hive.service.cli.CLIService;
 import org.apache.hive.service.cli.OperationHandle;
 import org.apache.hive.service.cli.thrift.ThriftBinaryCLIService;
+import org.apache.hive.service.rpc.thrift.TCloseOperationReq;
+import org.apache.hive.service.rpc.thrift.TCloseOperationResp;
 import org.apache.hive.service.rpc.thrift.TExecuteStatementReq;
 import org.apache.hive.service.rpc.thrift.TExecuteStatementResp;
 import org.apache.hive.service.rpc.thrift.TFetchResultsReq;
@@ -47,6 +49,8 @@ import scala.jdk.javaapi.CollectionConverters;
 public final class ThriftEndpoint {
   private static final Pattern WRAPPED = Pattern.compile(
       "^(?:org\\.apache\\.hive\\S+: )?Error running query: (?:\\[[\\w.]+\\] )?[\\w.$]+(?:Exception|Error): ");
+
+  private static final Pattern PLAN = Pattern.compile("(line \\d+ pos \\d+);\n.*", Pattern.DOTALL);
 
   private static boolean readOnly;
 
@@ -108,11 +112,7 @@ public final class ThriftEndpoint {
     public TExecuteStatementResp ExecuteStatement(TExecuteStatementReq request) throws TException {
       request.setConfOverlay(new HashMap());
       TExecuteStatementResp response = super.ExecuteStatement(request);
-      TStatus status = response.getStatus();
-      if (status != null && status.getErrorMessage() != null) {
-        status.setErrorMessage(plain(status.getErrorMessage()));
-        status.setInfoMessages(null);
-      }
+      makePlain(response.getStatus());
       return response;
     }
 
@@ -124,10 +124,28 @@ public final class ThriftEndpoint {
       return response;
     }
 
-    // A message as it was meant, without the classes and the stack trace that the protocol wraps it in.
+    public TCloseOperationResp CloseOperation(TCloseOperationReq request) throws TException {
+      TCloseOperationResp response = super.CloseOperation(request);
+      makePlain(response.getStatus());
+      return response;
+    }
+
+    private static void makePlain(TStatus status) {
+      if (status != null && status.getErrorMessage() != null) {
+        status.setErrorMessage(plain(status.getErrorMessage()));
+        status.setInfoMessages(null);
+      }
+    }
+
+    // A message as it was meant, without the classes and the stack trace that the protocol wraps it in, and without the
+    // plan that Spark has after where it found the error.
     private static String plain(String message) {
+      if (message.contains("stopped SparkContext") || message.contains("SparkContext was shut down")) {
+        return "The server has been stopped.";
+      }
       int trace = message.indexOf("\n\tat ");
-      return WRAPPED.matcher(trace < 0 ? message : message.substring(0, trace)).replaceFirst("").trim();
+      String found = WRAPPED.matcher(trace < 0 ? message : message.substring(0, trace)).replaceFirst("");
+      return PLAN.matcher(found).replaceFirst("$1").trim();
     }
 
     // The catalog does not have the columns of Delta tables, and Spark answers from it.
@@ -177,6 +195,7 @@ public final class ThriftEndpoint {
 
     public TFetchResultsResp FetchResults(TFetchResultsReq request) throws TException {
       TFetchResultsResp response = super.FetchResults(request);
+      makePlain(response.getStatus());
       if (response.getResults() != null && request.getFetchType() == 0) {
         OperationHandle handle = new OperationHandle(request.getOperationHandle());
         StatementLog.fetched(handle.getHandleIdentifier().getPublicId().toString(), rows(response.getResults()));
