@@ -230,7 +230,7 @@ NOT_TAKEN = {
     "generated column": (
         "CREATE TABLE made (price DOUBLE, visits DOUBLE,"
         " p DOUBLE GENERATED ALWAYS AS (PREDICT('{model}', 1, price, visits)))",
-        "DELTA_UNSUPPORTED_EXPRESSION_GENERATED_COLUMN",
+        "DELTA_UNSUPPORTED_EXPRESSION_GENERATED_COLUMN|UNSUPPORTED_FEATURE.TABLE_OPERATION",  # Delta 4.4, and older
         "CREATE OR REPLACE TEMPORARY VIEW made AS SELECT *, PREDICT('{model}', 1, *) AS p FROM sales",
     ),
     "subquery in the condition of UPDATE": (
@@ -260,7 +260,7 @@ def test_what_spark_does_not_take(spark: SparkSession, case: str) -> None:
     with pytest.raises(AnalysisException) as raised:
         spark.sql(refused.format(model="revenue"))
 
-    assert raised.value.getCondition() == condition
+    assert raised.value.getCondition() in condition.split("|")
     spark.sql(instead.format(model="revenue")).collect()
 
 
