@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from typing import NamedTuple
@@ -239,27 +239,26 @@ class _Attached:
                 self._catalog.delete(f"{self.folder.root}/{_FILES[kind]}/{key.schema}")
             self._known = {each: stamp for each, stamp in self._known.items() if each.schema != key.schema}
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as exc:
-            reason = _reason(exc)
-            if reason is None:
-                raise
-            raise LakehouseUnreadableError(folder=self.folder.root, reason=reason) from exc
+    def _readable(self) -> AbstractContextManager[None]:
+        return _failing_as(lambda reason: LakehouseUnreadableError(folder=self.folder.root, reason=reason))
 
-    @contextmanager
-    def _writable(self, key: Key) -> Iterator[None]:
-        try:
-            yield
-        except Exception as exc:
-            reason = _reason(exc)
-            if reason is None:
-                raise
-            name = key.name if key.kind == "schema" else f"{key.schema}.{key.name}"
-            kind = "external table" if key.kind == "external" else key.kind
-            raise DefinitionUnkeptError(kind=kind, name=name, path=self._path(key), reason=reason) from exc
+    def _writable(self, key: Key) -> AbstractContextManager[None]:
+        kind = "external table" if key.kind == "external" else key.kind
+        name = key.name if key.kind == "schema" else f"{key.schema}.{key.name}"
+        path = self._path(key)
+        return _failing_as(lambda reason: DefinitionUnkeptError(kind=kind, name=name, path=path, reason=reason))
+
+
+@contextmanager
+def _failing_as(error: Callable[[str], Exception]) -> Iterator[None]:
+    """What Spark or a file system refuses is the error, given the reason; a defect of ours stays what it is."""
+    try:
+        yield
+    except Exception as exc:
+        reason = _reason(exc)
+        if reason is None:
+            raise
+        raise error(reason) from exc
 
 
 def _reason(exc: Exception) -> str | None:
