@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.entities import PagedList
 
 from lakepredict import _signature
+from lakepredict._names import likest_first, listed, suggestion
 from lakepredict._progress_bar import without_progress_bar
 from lakepredict._sql import literal
 from lakepredict.errors import (
@@ -47,8 +48,8 @@ from lakepredict.errors import (
 NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 """What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
 
-_LISTED = 20
-"""How many names an error message lists at most."""
+_MOST_MODELS = 1_000
+"""Among how many registered models one like a wrong name is looked for."""
 
 TIMEOUT = 30.0
 """For how many seconds an answer is awaited, unless the caller says otherwise."""
@@ -279,12 +280,14 @@ def model_versions(name: str | None = None) -> list[ModelVersion]:
 
 
 def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotFoundError:
-    names = [model.name for model in client.search_registered_models(max_results=_LISTED + 1)]
+    names = [model.name for model in client.search_registered_models(max_results=_MOST_MODELS)]
     return ModelNotFoundError(
         call=str(reference),
         model=reference.name,
-        known=_listed((f"`{name}`" for name in names), "a registered model, but none is registered"),
+        known=listed(likest_first(reference.name, names), "a registered model, but none is registered"),
         registry=registry_address(),
+        hint=suggestion(reference.name, names)
+        or f"check the name, or register a model under it with mlflow.register_model(model_uri, {reference.name!r}).",
     )
 
 
@@ -294,7 +297,7 @@ def _version_missing(reference: ModelReference, versions: list[int]) -> VersionN
         call=str(reference),
         model=reference.name,
         version=str(version) if isinstance(version, int) else literal(version),
-        known=_listed(map(str, reversed(versions)), "a version, but the model has none"),
+        known=listed(map(str, reversed(versions)), "a version, but the model has none"),
         registry=registry_address(),
         hint="use a version that exists, an alias, or 'latest'." if versions else _first_version(reference),
     )
@@ -314,18 +317,10 @@ def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions:
         call=str(reference),
         model=reference.name,
         alias=str(reference.version),
-        known=_listed(known, f"an alias, but the model has none; versions: {_listed(map(str, versions), 'none')}"),
+        known=listed(known, f"an alias, but the model has none; versions: {listed(map(str, versions), 'none')}"),
         registry=registry_address(),
         hint=_set_alias(reference, versions[-1]) if versions else _first_version(reference),
     )
-
-
-def _listed(names: Iterable[str], none: str) -> str:
-    shown = list(names)
-    if not shown:
-        return none
-    text = ", ".join(shown[:_LISTED])
-    return f"one of {text}, ..." if len(shown) > _LISTED else text if len(shown) == 1 else f"one of {text}"
 
 
 def _identity(found: ModelVersion) -> tuple[str, ...]:

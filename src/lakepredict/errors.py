@@ -30,6 +30,7 @@ The tree::
     ├── JobError                        a table that cannot be scored into another
     │   ├── JobInvalidError
     │   ├── InputUnsuitableError
+    │   ├── TableNotFoundError
     │   ├── KeyInvalidError
     │   ├── OutputSchemaError
     │   ├── WriteConflictError
@@ -349,7 +350,7 @@ class ModelNotFoundError(PredictError):
         "<call>: there is no registered model `<model>`.\n"
         "  expected: <known>   (registry: <registry>)\n"
         "  got:      `<model>`\n"
-        "  hint: check the name, or register a model under it with mlflow.register_model(model_uri, '<model>')."
+        "  hint: <hint>"
     )
 
 
@@ -711,6 +712,12 @@ class InputUnsuitableError(JobError):
     """The input of a scoring job cannot be read as its mode needs it."""
 
     name = "INPUT_UNSUITABLE"
+
+
+class TableNotFoundError(JobError):
+    """A table or view that is to be read is not there."""
+
+    name = "TABLE_NOT_FOUND"
 
 
 class KeyInvalidError(JobError):

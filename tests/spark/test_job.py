@@ -127,7 +127,7 @@ def test_command_line(folder: Folder, job: Path) -> None:
         (["--set", "output.mode=upsert"], 2, "--set output.mode=upsert: output.mode: Input should be 'append'"),
         (["--set", "output.mdoe=append"], 2, "there is no such key"),
         (["--set", "model=nobody"], 1, "no registered model `nobody`"),
-        (["--set", "input.table=nothing"], 1, "TABLE_OR_VIEW_NOT_FOUND"),
+        (["--set", "input.table=nothing"], 1, "[TABLE_NOT_FOUND] There is no table or view `nothing`."),
     ],
 )
 def test_exit_status(folder: Folder, job: Path, arguments: list[str], status: int, message: str) -> None:

@@ -26,6 +26,7 @@ from lakepredict.errors import (
     JobInvalidError,
     KeyInvalidError,
     OutputSchemaError,
+    TableNotFoundError,
 )
 from lakepredict.lakehouse import Folder, Scoring
 from test_cluster import plain_environment
@@ -300,7 +301,9 @@ def test_input_is_held(spark: SparkSession, model: str, table: str, monkeypatch:
     ("arguments", "options", "error"),
     [
         (("priced", "nope", "to_score"), {}, AliasNotFoundError),
-        (("priced", 1, "not_there"), {}, AnalysisException),
+        (("priced", 1, "to_scor"), {}, TableNotFoundError),
+        (("priced", 1, "no_schema.to_score"), {}, TableNotFoundError),
+        (("priced", 1, "SELECT * FROM to_scor"), {}, AnalysisException),
         (("priced", 1, "SELECT id FROM to_score"), {}, ColumnMissingError),
         (("priced", 1, "to_score"), {"arguments": ["cost"]}, AnalysisException),
         (("priced", 1, "SELECT *, rand() FROM to_score"), {}, InputUnsuitableError),

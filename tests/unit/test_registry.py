@@ -390,10 +390,12 @@ def test_unknown_model_by_any_version(registry, version):
 
 
 def test_case_of_a_model_name(registry):
-    """Names of models compare with regard to case, as they do in MLflow."""
+    """Names of models compare with regard to case, as they do in MLflow; the one that was meant is said."""
     registry.register("sales")
+    text = refusal(ModelNotFoundError, "Sales", 1)
 
-    assert "there is no registered model `Sales`" in refusal(ModelNotFoundError, "Sales", 1)
+    assert "there is no registered model `Sales`" in text
+    assert text.endswith("hint: did you mean `sales`?")
 
 
 def test_unknown_version(registry, golden):

@@ -21,6 +21,7 @@ from lakepredict.lakehouse._accuracy import Problem
 from lakepredict.lakehouse._output import only_writer, within_attempts
 from lakepredict.lakehouse._plan import is_table
 from lakepredict.lakehouse._prediction import prediction as predicted
+from lakepredict.lakehouse._tables import read_table
 from lakepredict.tracking._metrics import mode_of
 
 _BY = ("model_name", "model_version")
@@ -76,7 +77,8 @@ def evaluate(
         EvaluationError: a column is missing, or a value is none of those that are possible.
         KeyInvalidError: two rows of the actuals have the same key.
         WriteConflictError: others wrote to the output each time it was tried.
-        pyspark.errors.AnalysisException: there is no such table, or the query is wrong.
+        TableNotFoundError: there is no such table.
+        pyspark.errors.AnalysisException: the query is wrong.
 
     Example:
         >>> from lakepredict import lakehouse
@@ -114,7 +116,7 @@ def evaluate(
 def _rows(spark: SparkSession, given: str | DataFrame) -> DataFrame:
     if isinstance(given, DataFrame):
         return given
-    return spark.table(given) if is_table(given) else spark.sql(given)
+    return read_table(spark, given) if is_table(given) else spark.sql(given)
 
 
 def _column(name: str) -> Column:

@@ -16,6 +16,7 @@ from lakepredict._tries import unlogged
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, KeyInvalidError
 from lakepredict.lakehouse._conf import set_for_now
 from lakepredict.lakehouse._plan import Job
+from lakepredict.lakehouse._tables import read_table
 
 _MOST_FILES = 10_000
 """Of a table, that a query names."""
@@ -30,10 +31,11 @@ def read(spark: SparkSession, job: Job) -> tuple[DataFrame, list[_jvm.TableVersi
     """The rows of the input as its Delta tables are now, these tables, and what in it has no version.
 
     Raises:
-        pyspark.errors.AnalysisException: there is no such table, or the query is wrong.
+        TableNotFoundError: there is no such table.
+        pyspark.errors.AnalysisException: the query is wrong.
         InputUnsuitableError: a view or a query is to be scored incrementally.
     """
-    rows = spark.table(job.input) if job.reads_table else spark.sql(job.input)
+    rows = read_table(spark, job.input) if job.reads_table else spark.sql(job.input)
     found, tables, others = _jvm.pinned(rows)
     direct = job.reads_table and spark.catalog.getTable(job.input).tableType in ("MANAGED", "EXTERNAL")
     if job.mode == "incremental" and not (direct and len(tables) == 1 and not others):

@@ -124,7 +124,8 @@ def score(
     Raises:
         JobInvalidError: the arguments contradict each other.
         PredictError: there is no such model, version or alias.
-        pyspark.errors.AnalysisException: there is no such input, or PREDICT cannot be bound to it.
+        TableNotFoundError: there is no such input.
+        pyspark.errors.AnalysisException: the query is wrong, or PREDICT cannot be bound to it.
         InputUnsuitableError: what was scored before, or has changed, cannot be told.
         KeyInvalidError: the key does not tell the rows apart.
         OutputSchemaError: the forecast does not fit the output.

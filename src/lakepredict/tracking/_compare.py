@@ -13,8 +13,9 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_PARENT_RUN_ID,
 )
 
+from lakepredict._names import likest_first, listed, suggestion
 from lakepredict.errors import MetricNotFoundError
-from lakepredict.tracking._lookup import find_experiment, listed, runs_of, suggestion
+from lakepredict.tracking._lookup import find_experiment, runs_of
 from lakepredict.tracking._metrics import Mode, checked_mode
 
 _LARGEST = 1.7e308
@@ -192,7 +193,9 @@ def _nothing_to_compare(experiment: Experiment, runs: list[Run], metric: str) ->
     got = f"{len(runs)} runs, {len(finished)} of them finished"
     return MetricNotFoundError(
         f"No run of the experiment `{experiment.name}` can be compared by the metric `{metric}`.",
-        expected=listed(metric, metrics, "a finished run with a metric that is a number, but there is none"),
+        expected=listed(
+            likest_first(metric, metrics), "a finished run with a metric that is a number, but there is none"
+        ),
         got=f"{got}, {wrong} with `{metric}`, which is NaN or infinite" if wrong else got,
         hint=suggestion(metric, metrics) or f"log it in the run: mlflow.log_metric({metric!r}, value).",
     )

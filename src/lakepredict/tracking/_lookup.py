@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -12,6 +11,7 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from lakepredict._names import likest_first, listed, suggestion
 from lakepredict._registry import NOT_FOUND, ResolvedModel, pages
 from lakepredict._sql import sql_type
 from lakepredict.errors import (
@@ -22,7 +22,7 @@ from lakepredict.errors import (
 )
 
 _LISTED = 10
-"""How many names an error message lists at most."""
+"""How many runs an error message lists at most."""
 
 
 def find_experiment(name: str) -> Experiment:
@@ -37,7 +37,7 @@ def find_experiment(name: str) -> Experiment:
         names = [each.name for each in experiments()]
         raise ExperimentNotFoundError(
             f"There is no experiment `{name}`.",
-            expected=listed(name, names, "the name or id of an experiment, but there is none"),
+            expected=listed(likest_first(name, names), "the name or id of an experiment, but there is none"),
             got=f"`{name}`",
             hint=suggestion(name, names) or "an experiment is made by its first run.",
         )
@@ -175,7 +175,7 @@ def find_registered_model(name: str) -> RegisteredModel:
         names = [model.name for model in registered_models()]
         raise RegisteredModelNotFoundError(
             f"There is no registered model `{name}`.",
-            expected=listed(name, names, "a registered model, but none is registered"),
+            expected=listed(likest_first(name, names), "a registered model, but none is registered"),
             got=f"`{name}`",
             hint=suggestion(name, names) or "lakepredict.tracking.register(run, name) registers the model of a run.",
         ) from exc
@@ -196,25 +196,3 @@ def inputs_of(model: ResolvedModel) -> list[dict[str, Any]]:
     """The inputs of a model as PREDICT takes them, their types as SQL writes them."""
     inputs = model.signature.inputs
     return [{"name": each.name, "type": sql_type(each.type), "required": each.required} for each in inputs]
-
-
-def listed(wrong: str, names: Iterable[str], none: str) -> str:
-    """Names as an error message lists them, those like the wrong one first."""
-    known = list(names)
-    close = _close(wrong, known)
-    shown = [*close, *(name for name in known if name not in close)]
-    if not shown:
-        return none
-    text = ", ".join(f"`{name}`" for name in shown[:_LISTED])
-    return f"one of {text}, ..." if len(shown) > _LISTED else text if len(shown) == 1 else f"one of {text}"
-
-
-def suggestion(wrong: str, names: Iterable[str]) -> str | None:
-    """A hint at the name that is most like a wrong one, or None if none is."""
-    close = _close(wrong, list(names))
-    return f"did you mean `{close[0]}`?" if close else None
-
-
-def _close(wrong: str, names: list[str]) -> list[str]:
-    by_lower = {name.lower(): name for name in names}
-    return [by_lower[each] for each in get_close_matches(wrong.lower(), by_lower, n=3)]

@@ -12,9 +12,10 @@ from mlflow.entities import Run
 from mlflow.models import get_model_info
 
 from lakepredict import _registry, _signature
+from lakepredict._names import likest_first, listed
 from lakepredict._progress_bar import without_progress_bar
 from lakepredict.errors import AliasInvalidError, RunModelError
-from lakepredict.tracking._lookup import described, find_registered_model, find_run, listed
+from lakepredict.tracking._lookup import described, find_registered_model, find_run
 
 _ALIAS = re.compile(r"(?!(?:latest|v?[0-9]+)$)[\w-]{1,255}", re.IGNORECASE)
 """What MLflow takes as an alias and PREDICT does not take for a version number."""
@@ -118,7 +119,7 @@ def _model_uri(run: Run, model: str | None) -> str:
         f"It is not clear which model of the run {described(run)} to register."
         if model is None and models
         else f"The run {described(run)} has no model{'' if model is None else f' `{model}`'}.",
-        expected=listed(model or "", models, "a model logged by one of MLflow's log_model calls"),
+        expected=listed(likest_first(model or "", models), "a model logged by one of MLflow's log_model calls"),
         got=f"model={model!r}" if models else "a run without models",
         hint=f"give the name of one, for example model={max(models)!r}."
         if models
