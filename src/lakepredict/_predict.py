@@ -235,6 +235,7 @@ def _read_params(reference: ModelReference, model: ResolvedModel, given: CallArg
             function=reference.function,
             example="params => map('alpha', 0.5)",
             expression=given.sql,
+            hint=_hint(_PARAMS),
         )
     values = given.value()
     if not isinstance(values, dict):
@@ -248,11 +249,22 @@ def _read_params(reference: ModelReference, model: ResolvedModel, given: CallArg
     return _params.check(reference, model, values)
 
 
+def _hint(argument: str) -> str:
+    """What to do about an argument that is no constant."""
+    text = (
+        f"write one PREDICT for each {argument} and choose between them with CASE; a parameter of a SQL function"
+        " is no constant, but EXECUTE IMMEDIATE 'SELECT PREDICT(?, ...)' USING ... takes one."
+    )
+    return f"the version stands between model and columns. If it varies, {text}" if argument == "version" else text
+
+
 def _read_reference(call: Call, function: str) -> ModelReference:
     values: dict[str, object] = {"model": None, "version": None}
     for what, argument in zip(values, call.arguments, strict=False):
         if not argument.constant:
             example = f"{function}('sales_forecast', 'champion', *)"
-            raise ArgumentNotConstantError(argument=what, function=function, example=example, expression=argument.sql)
+            raise ArgumentNotConstantError(
+                argument=what, function=function, example=example, expression=argument.sql, hint=_hint(what)
+            )
         values[what] = argument.value()
     return ModelReference.parse(values["model"], values["version"], function)

@@ -311,6 +311,12 @@ def _first_version(reference: ModelReference) -> str:
     return f"register a version first, with mlflow.register_model(model_uri, {reference.name!r})."
 
 
+def _alias_hint(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> str:
+    if not versions:
+        return _first_version(reference)
+    return suggestion(str(reference.version), sorted(aliases)) or _set_alias(reference, versions[-1])
+
+
 def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> AliasNotFoundError:
     known = (f"'{alias}' (version {number})" for alias, number in sorted(aliases.items()))
     return AliasNotFoundError(
@@ -319,7 +325,7 @@ def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions:
         alias=str(reference.version),
         known=listed(known, f"an alias, but the model has none; versions: {listed(map(str, versions), 'none')}"),
         registry=registry_address(),
-        hint=_set_alias(reference, versions[-1]) if versions else _first_version(reference),
+        hint=_alias_hint(reference, aliases, versions),
     )
 
 

@@ -52,7 +52,11 @@ def _shown(given: Sequence[CallArgument]) -> str:
 def _text(function: str, name: str, given: CallArgument, form: str) -> str:
     if not given.constant:
         raise ArgumentNotConstantError(
-            argument=name, function=function, example=f"{function}('sales')", expression=given.sql
+            argument=name,
+            function=function,
+            example=f"{function}('sales')",
+            expression=given.sql,
+            hint="call it once for each, and unite what it gives with UNION ALL.",
         )
     value = given.value()
     if not isinstance(value, str) or not value.strip():

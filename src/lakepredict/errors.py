@@ -315,8 +315,7 @@ class ArgumentNotConstantError(PredictError):
         "The <argument> of <function> must be a constant, because the model is bound when the query is analysed.\n"
         "  expected: a literal, a parameter marker or a session variable, for example <example>\n"
         "  got:      <expression>\n"
-        "  hint: write one PREDICT for each <argument> and choose between them with CASE; a parameter of a SQL function"
-        " is no constant, but EXECUTE IMMEDIATE 'SELECT PREDICT(?, ...)' USING ... takes one."
+        "  hint: <hint>"
     )
 
 

@@ -252,7 +252,13 @@ def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> 
         described = _job_file.load(job, changes)
     # With a server for its models, a job may be the first that there is in a lakehouse.
     absent: Absent = "make" if os.environ.get("MLFLOW_TRACKING_URI") else "refuse"
-    with terminal_kept() as console, quiet_session(lakehouse, console, absent=absent) as (spark, _):
+
+    def first() -> None:
+        from lakepredict import _registry
+
+        _registry.resolve(_registry.ModelReference.parse(described.model, described.version))
+
+    with terminal_kept() as console, quiet_session(lakehouse, console, absent=absent, first=first) as (spark, _):
         from lakepredict.job import facts, summary
         from lakepredict.lakehouse._score import run_job
         from lakepredict.tracking._progress import Progress

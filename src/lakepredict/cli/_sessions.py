@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -33,7 +33,10 @@ MLFLOW_SETTINGS = {
 Absent = Literal["make", "tell", "refuse"]
 """What is done about a lakehouse that is not there."""
 
-_ANOTHER = "give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict demo makes one."
+_ANOTHER = (
+    "give another folder with --lakehouse or LAKEPREDICT_LAKEHOUSE; lakepredict sql makes an empty one,"
+    " lakepredict demo one with an example."
+)
 """What to do where there is no lakehouse."""
 
 _PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
@@ -42,11 +45,17 @@ _PLAN = re.compile(r";\n'?[A-Z]\w.*\Z", re.DOTALL)
 
 @contextmanager
 def quiet_session(
-    lakehouse: str, console: Console, conf: Mapping[str, str] | None = None, *, absent: Absent = "make"
+    lakehouse: str,
+    console: Console,
+    conf: Mapping[str, str] | None = None,
+    *,
+    absent: Absent = "make",
+    first: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """A session whose libraries write to ``<lakehouse>/logs/lakepredict.log`` instead of the console.
 
     A lakehouse that is not there is made, with or without a word on the console, or refused, as ``absent`` says.
+    What MLflow alone can tell is asked by ``first``, before Spark starts, which takes a while.
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
     its traceback. Spark is stopped in any case.
     """
@@ -63,6 +72,9 @@ def quiet_session(
     log = log_of(folder)
     with reported(log), _quiet(log):
         with waiting(console, "Starting Spark ..."):
+            if first is not None:
+                lakehouses.use_mlflow(folder)
+                first()
             settings = {"spark.ui.enabled": "false", **(conf or {})}
             spark = lakepredict.spark_session(lakehouse=lakehouse, conf=settings)
         try:

@@ -24,6 +24,9 @@ _WIDE = 200
 _MOST = 4
 """How many metrics, and how many parameters, a table of runs shows at most."""
 
+_WIDEST = 40
+"""Characters of a parameter in a table of runs."""
+
 _NONE = "[dim]-[/dim]"
 
 
@@ -100,7 +103,7 @@ def _run_columns(facts: Facts, metrics: list[str], params: list[str]) -> list[_C
             for position, name in enumerate(metrics)
         ),
         *(
-            _Column(name, [each["params"].get(name) for each in shown], worth=8 - 2 * position)
+            _Column(name, [_param(each, name) for each in shown], worth=8 - 2 * position)
             for position, name in enumerate(params)
         ),
     ]
@@ -122,10 +125,15 @@ def _metric(run: Facts, name: str) -> str | None:
     return _figure(run["metrics"][name]) if name in run["metrics"] else None
 
 
+def _param(run: Facts, name: str) -> str | None:
+    value: str | None = run["params"].get(name)
+    return value if value is None or len(value) <= _WIDEST else f"{value[: _WIDEST - 1]}…"
+
+
 def _most_common(first: str | None, shown: list[Facts]) -> list[str]:
-    """The metrics of runs: that which ranks, then the others, those that most runs have first."""
+    """The metrics of runs: that which ranks, then the others, those that most runs have first, and durations last."""
     counts = Counter(name for each in shown for name in each["metrics"])
-    others = sorted(counts.keys() - {first}, key=lambda name: (-counts[name], name))
+    others = sorted(counts.keys() - {first}, key=lambda name: (name.endswith("_seconds"), -counts[name], name))
     return [*([first] if first else []), *others]
 
 

@@ -70,7 +70,7 @@ def _free_port(port: int) -> int:
         except (OSError, OverflowError) as exc:
             raise UserInterfaceError(
                 f"MLflow's user interface cannot listen on port {port}.",
-                expected="a free port from 1024 to 65535",
+                expected="a free port that this user may take",
                 got=getattr(exc, "strerror", None) or str(exc),
                 hint="--port 0 takes a free one.",
             ) from exc

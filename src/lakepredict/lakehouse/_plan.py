@@ -217,10 +217,17 @@ def require_fit(output: str, there: T.StructType, new: T.StructType, *, mode: Mo
         f"The forecast does not fit the table `{output}`.",
         expected=", ".join(f"{each.name} {sql_type(each.dataType)}" for each in there),
         got="; ".join(differences),
-        hint="only the mode overwrite can change types; write to another table."
-        if changed and evolve
-        else "say evolve, to have the table changed; or write to another table.",
+        hint=_hint_to_fit(there, new, changed=changed, evolve=evolve),
     )
+
+
+def _hint_to_fit(there: T.StructType, new: T.StructType, *, changed: bool, evolve: bool) -> str:
+    if changed and evolve:
+        return "only the mode overwrite can change types; write to another table."
+    ours = {each.name.lower() for each in new}
+    gone = [each.name for each in there if each.name.lower() not in ours]
+    named = f"if the input has {', '.join(gone)}, name it in key or columns; " if gone else ""
+    return f"{named}evolve (evolve: true below output: in a file) has the table changed; or write to another table."
 
 
 def schema_differences(there: T.StructType, new: T.StructType) -> tuple[list[str], bool]:

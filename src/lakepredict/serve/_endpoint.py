@@ -99,7 +99,7 @@ def require_free(settings: Settings) -> None:
         except (OSError, OverflowError) as exc:
             raise ServerPortError(
                 f"The server cannot listen on {settings.host}, port {port}.",
-                expected="an address of this machine, and a free port from 1024 to 65535",
+                expected="an address of this machine, and a free port that this user may take",
                 got=getattr(exc, "strerror", None) or str(exc),
                 hint="--thrift-port 0 and --connect-port 0 take free ones.",
             ) from exc

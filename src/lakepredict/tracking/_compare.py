@@ -64,8 +64,8 @@ def compare(
         children: compare each child run too.
 
     Returns:
-        A row for each run, with MLflow's own column names: ``run_id``, ``run_name``, ``parent_run_id``,
-        ``start_time`` (UTC), ``seconds``, ``metrics.<name>`` (the metric first, then the others), and
+        A row for each run, with MLflow's own column names: ``run_name``, ``metrics.<name>`` (the metric first, then
+        the others, durations last), ``run_id``, ``parent_run_id``, ``start_time`` (UTC), ``seconds``, and
         ``params.<name>``, text, for each parameter that is not the same in all runs.
 
     Raises:
@@ -77,16 +77,17 @@ def compare(
         >>> tracking.compare("weekly_sales", "wape")[["run_name", "metrics.wape"]]  # doctest: +SKIP
     """
     ranked = rank(experiment, metric, mode=mode, where=where, children=children).ranked
-    metrics = [metric, *sorted({name for run in ranked for name in run.data.metrics} - {metric})]
+    others = {name for run in ranked for name in run.data.metrics} - {metric}
+    metrics = [metric, *sorted(others, key=lambda name: (name.endswith("_seconds"), name))]
     params = differing_params(ranked)
     rows = [
         {
-            "run_id": run.info.run_id,
             "run_name": run.info.run_name,
+            **{f"metrics.{name}": run.data.metrics.get(name) for name in metrics},
+            "run_id": run.info.run_id,
             "parent_run_id": parent_of(run),
             "start_time": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
             "seconds": seconds_of(run),
-            **{f"metrics.{name}": run.data.metrics.get(name) for name in metrics},
             **{f"params.{name}": run.data.params.get(name) for name in params},
         }
         for run in ranked

@@ -48,14 +48,14 @@ def test_mode_overrules_the_name(experiment: Experiment) -> None:
 
 
 def test_columns(experiment: Experiment) -> None:
-    """The metric comes first, other metrics follow, and of the parameters only those that differ."""
-    experiment.run("a", {"rmse": 2.0, "mae": 1.0}, {"alpha": "1", "seed": "7"})
+    """The metric comes first, other metrics follow, durations last, and of the parameters only those that differ."""
+    experiment.run("a", {"rmse": 2.0, "mae": 1.0, "eval_seconds": 3.0}, {"alpha": "1", "seed": "7"})
     experiment.run("b", {"rmse": 1.0, "auc": 0.5}, {"alpha": "2", "seed": "7", "depth": "3"})
     frame = tracking.compare(experiment.name, "rmse")
 
     assert list(frame.columns) == [
-        *("run_id", "run_name", "parent_run_id", "start_time", "seconds"),
-        *("metrics.rmse", "metrics.auc", "metrics.mae", "params.alpha", "params.depth"),
+        *("run_name", "metrics.rmse", "metrics.auc", "metrics.mae", "metrics.eval_seconds"),
+        *("run_id", "parent_run_id", "start_time", "seconds", "params.alpha", "params.depth"),
     ]
     assert list(frame["params.alpha"]) == ["2", "1"]
     assert list(frame["params.depth"]) == ["3", None]
