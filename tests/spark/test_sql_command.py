@@ -232,9 +232,10 @@ def cache() -> str:
 
 
 @pytest.mark.usefixtures("models", "sales")
-def test_piped_script_that_fails(folder: Folder) -> None:
-    """The rows before a failure are printed and nothing after it is run; the error names file and line."""
+def test_piped_script_that_fails(folder: Folder, tmp_path: Path) -> None:
+    """Rows before a failure are printed, nothing after it is run; warnings and the error are on standard error."""
     script = (
+        f"CREATE TABLE passing (x INT) USING csv LOCATION '{tmp_path}';"
         "-- scores\nSET a.b = 1; SELECT id, round(PREDICT('revenue', 1, *)) p FROM sales\nWHERE id < 3 ORDER BY id;\n"
         "SELECT\n  nosuch\nFROM sales;\n\nCREATE TABLE never AS SELECT 1 AS a;\n"
     )
@@ -249,7 +250,9 @@ def test_piped_script_that_fails(folder: Folder) -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, "id,p\n1,22.0\n2,44.0\n")
-    assert done.stderr.startswith("Error: <stdin>:4: [UNRESOLVED_COLUMN.WITH_SUGGESTION] ")
+    warning, error = done.stderr.split("\n", 1)
+    assert warning.startswith("Warning: the table default.passing is no Delta table: it ends with this process")
+    assert error.startswith("Error: <stdin>:4: [UNRESOLVED_COLUMN.WITH_SUGGESTION] ")
     assert done.stderr.rstrip().endswith("; line 5 pos 2")
     assert not Path(folder.tables, "never").exists()
 

@@ -70,7 +70,7 @@ def quiet_session(
     if new and absent == "tell":
         console.print(f"{escape(folder.root)} is a new lakehouse, with nothing in it yet.", style="dim", soft_wrap=True)
     log = log_of(folder)
-    with reported(log), _quiet(log):
+    with reported(log), _quiet(log), _warned(console):
         with waiting(console, "Starting Spark ..."):
             if first is not None:
                 lakehouses.use_mlflow(folder)
@@ -82,6 +82,32 @@ def quiet_session(
         finally:
             with suppress(ConnectionError):  # where the JVM has ended by itself
                 spark.stop()
+
+
+class _Warned(logging.Handler):
+    """Shows a person what the package warns of."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning as one line; what has a traceback is for the log."""
+        if record.exc_info is None:
+            self._console.print(
+                f"[yellow]Warning:[/yellow] {escape(record.getMessage())}", highlight=False, soft_wrap=True
+            )
+
+
+@contextmanager
+def _warned(console: Console) -> Iterator[None]:
+    handler = _Warned(console)
+    logger = logging.getLogger("lakepredict")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _is_new(folder: Folder) -> bool:

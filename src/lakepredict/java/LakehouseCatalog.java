@@ -51,7 +51,7 @@ public final class LakehouseCatalog extends InMemoryCatalog {
    * Takes the place of the catalog that `listening` passes everything to.
    *
    * @param told is called with {what, kind, schema, name, definition}, and gives the exception that fails the statement
-   *     or null. What is done is "look", "new", "changed" or "gone".
+   *     or null. What is done is "look", "new", "changed", "gone", or "passing" of what is kept nowhere.
    */
   public void takeOver(ExternalCatalogWithListener listening, Function told) {
     this.told = told;
@@ -173,6 +173,9 @@ public final class LakehouseCatalog extends InMemoryCatalog {
       }
     } else {
       createTableOfFiles(schema, name, table, ignoreIfExists);
+      if (!isDelta(table)) {
+        raise(tell("passing", "table", schema, name, null));
+      }
     }
   }
 
@@ -379,8 +382,11 @@ public final class LakehouseCatalog extends InMemoryCatalog {
     if (table.tableType().equals(CatalogTableType.VIEW())) {
       return "view";
     }
-    boolean isDelta = table.provider().isDefined() && "delta".equalsIgnoreCase((String) table.provider().get());
-    return isDelta && table.tableType().equals(CatalogTableType.EXTERNAL()) ? "external" : null;
+    return isDelta(table) && table.tableType().equals(CatalogTableType.EXTERNAL()) ? "external" : null;
+  }
+
+  private static boolean isDelta(CatalogTable table) {
+    return table.provider().isDefined() && "delta".equalsIgnoreCase((String) table.provider().get());
   }
 
   private static String path(CatalogTable table) {

@@ -218,6 +218,11 @@ class _Attached:
 
     def _keep(self, what: str, kind: str, schema: str, name: str, facts: Facts | None) -> None:
         """Called by a statement that has defined something, or drops it."""
+        if what == "passing":
+            _log.warning(
+                "the table %s.%s is no Delta table: it ends with this process, but for its files", schema, name
+            )
+            return
         key = Key(kind, schema, name)
         with self._lock, self._writable(key):
             if facts is None:
