@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from lakepredict._names import suggestion
 from lakepredict.errors import JobInvalidError
 from lakepredict.lakehouse._plan import Job
 
@@ -87,6 +88,10 @@ class _JobFile(_Strict):
             experiment=self.experiment,
             runs_table=self.runs_table,
         )
+
+
+_GROUPS: dict[str, type[BaseModel]] = {"": _JobFile, "input": _Input, "output": _Output}
+"""The parts of a file, by their key."""
 
 
 def load(path: str | os.PathLike[str], changes: Sequence[str] = ()) -> Job:
@@ -187,14 +192,15 @@ def _wrong(place: _Path, kind: str, message: str, lines: Mapping[_Path, str]) ->
     known = next((lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines), "the file")
     # Of alternatives, pydantic adds the type to the place.
     key = ".".join(str(each) for each in place if each not in ("int", "str"))
-    what = "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
-    return f"{known}: {key}: {what}"
+    if kind != "extra_forbidden":
+        return f"{known}: {key}: {message.removeprefix('Value error, ')}"
+    meant = suggestion(str(place[-1]), _GROUPS[".".join(map(str, place[:-1]))].model_fields)
+    return f"{known}: {key}: there is no such key{'; ' + meant if meant else ''}"
 
 
 def _expected(exc: ValidationError) -> str:
     unknown = [each["loc"] for each in exc.errors() if each["type"] == "extra_forbidden"]
-    groups: dict[str, type[BaseModel]] = {"": _JobFile, "input": _Input, "output": _Output}
     found = dict.fromkeys(".".join(map(str, place[:-1])) for place in unknown)
-    fields = {name: ", ".join(groups[name].model_fields) for name in found if name in groups}
+    fields = {name: ", ".join(_GROUPS[name].model_fields) for name in found}
     known = [f"in {name}: {each}" if name else each for name, each in fields.items()]
     return "; ".join(known) if known else "a value for each key that is needed, of its type"

@@ -450,16 +450,21 @@ def test_interrupted_search(spark: SparkSession, weeks: DataFrame) -> None:
     assert last_run().data.tags["lakepredict.error"] == "KeyboardInterrupt"
 
 
-@pytest.mark.parametrize("case", ["estimator", "label", "table"])
+@pytest.mark.parametrize("case", ["estimator", "label", "label of training", "table"])
 def test_what_cannot_be_fitted(weeks: DataFrame, case: str) -> None:
     """What can be known to fail is refused before a run is made."""
     train, evaluation = split(weeks)
-    expected = {"estimator": "not an estimator", "label": "lacks", "table": "no Delta table `nowhere`"}[case]
+    expected = {
+        "estimator": "not an estimator",
+        "label": "The evaluation data lacks",
+        "label of training": "did you mean `sales_made`",
+        "table": "no Delta table `nowhere`",
+    }[case]
     before = len(mlflow.search_runs(experiment_names=[EXPERIMENT], output_format="list"))
     with pytest.raises(FitError, match=expected):
         tracking.fit_and_log(
             object() if case == "estimator" else small(),  # type: ignore[arg-type]
-            train,
+            train.withColumnRenamed("sales", "sales_made") if case == "label of training" else train,
             evaluation.drop("sales") if case == "label" else evaluation,
             experiment=EXPERIMENT,
             table="nowhere" if case == "table" else None,

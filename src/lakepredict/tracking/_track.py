@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
 from rich.markup import escape
 
+from lakepredict._names import suggestion
 from lakepredict.errors import FitError
 from lakepredict.tracking import _record, _stages
 from lakepredict.tracking._describe import interface_of
@@ -92,7 +93,7 @@ class TrackedRun:
         MLflow's autologging rests meanwhile. One fit a run: MLflow does not let a run's parameters change.
 
         Raises:
-            FitError: the estimator is none, or the evaluation data lacks label or weight; nothing is fitted.
+            FitError: the estimator is none, or the data lacks label or weight; nothing is fitted.
         """
         require_fittable(estimator, train, evaluation)
         names, search, watch = _stages.names_of(estimator), _stages.search_in(estimator), Watch()
@@ -229,8 +230,8 @@ def fit_and_log(
         The fitted model, its metrics and its run.
 
     Raises:
-        FitError: the estimator is none, there is no such Delta table, or the evaluation data lacks label or weight; no
-            run is made then.
+        FitError: the estimator is none, there is no such Delta table, or the data lacks label or weight; no run is made
+            then.
 
     Example:
         >>> fit = tracking.fit_and_log(pipeline, train, held_out, experiment="weekly_sales")  # doctest: +SKIP
@@ -251,7 +252,7 @@ def require_fittable(estimator: object, train: DataFrame, evaluation: DataFrame 
     """Refuse what can be known to fail before anything is computed.
 
     Raises:
-        FitError: the estimator is none, or the evaluation data lacks label or weight.
+        FitError: the estimator is none, or the data lacks label or weight.
     """
     if not isinstance(estimator, Estimator):
         raise FitError(
@@ -260,14 +261,23 @@ def require_fittable(estimator: object, train: DataFrame, evaluation: DataFrame 
             got=type(estimator).__name__,
             hint="models of other libraries: mlflow.<flavor>.log_model(model, **tracking.for_predict(model, X)).",
         )
-    if evaluation is None:
-        return
     stages = list(_stages.flat(estimator))
     predictor = _stages.predictor_in(stages)
     label = _stages.label_of(predictor)
     if predictor is None or label is None:
         return
     made_of = _stages.sources(stages[: stages.index(predictor)], {label})
+    there = [each.lower() for each in train.columns]
+    lacking = sorted(each for each in made_of or () if "." not in each and each.lower() not in there)
+    if lacking:
+        raise FitError(
+            "The training data lacks the label.",
+            expected=f"the column {', '.join(lacking)}, of which the label is made",
+            got=", ".join(train.columns),
+            hint=suggestion(lacking[0], train.columns) or "the estimator's labelCol names it.",
+        )
+    if evaluation is None:
+        return
     weight = _stages.columns(predictor, ["weightCol"])
     missing = sorted(({*(made_of or ()), *weight} & set(train.columns)) - set(evaluation.columns))
     if missing:

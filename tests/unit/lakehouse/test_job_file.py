@@ -57,7 +57,11 @@ def test_changes_on_the_command_line(write: Callable[[str], str]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("model: sales_forecast", "modle: sales_forecast", "line 1: modle: there is no such key"),
+        (
+            "model: sales_forecast",
+            "modle: sales_forecast",
+            "line 1: modle: there is no such key; did you mean `model`?",
+        ),
         ("model: sales_forecast\n", "", "line 1: model: Field required"),
         ("  table: forecast", "  table: forecast\n  mode: upsert", "line 6: output.mode: Input should be 'append'"),
         ("key: [store, week]", "key: {a: 1}", "line 6: output.key: Input should be a valid list"),
