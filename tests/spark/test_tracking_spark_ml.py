@@ -408,7 +408,8 @@ def last_run() -> Run:
 
 def test_fit_that_fails(weeks: DataFrame) -> None:
     """A fit that fails leaves a run FAILED with its parameters and the error, and raises Spark's own error."""
-    pipeline = Pipeline(stages=[VectorAssembler(inputCols=["nowhere"], outputCol="features"), LinearRegression()])
+    assembler = VectorAssembler(inputCols=["nowhere"], outputCol="features")
+    pipeline = Pipeline(stages=[assembler, LinearRegression(labelCol="sales")])
     with pytest.raises(Exception, match="nowhere"):
         fitted(pipeline, weeks, "broken")
     run = last_run()

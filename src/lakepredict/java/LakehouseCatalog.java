@@ -377,12 +377,18 @@ public final class LakehouseCatalog extends InMemoryCatalog {
 
   // --- Spark from Java ---
 
-  // As what a table is kept elsewhere, or null. Of a managed Delta table there is the folder.
-  private static String kept(CatalogTable table) {
+  // As what a table is kept elsewhere, or null. Of a Delta table in its place in the lakehouse, there is the folder.
+  private String kept(CatalogTable table) {
     if (table.tableType().equals(CatalogTableType.VIEW())) {
       return "view";
     }
-    return isDelta(table) && table.tableType().equals(CatalogTableType.EXTERNAL()) ? "external" : null;
+    boolean isExternal = isDelta(table) && table.tableType().equals(CatalogTableType.EXTERNAL());
+    return isExternal && !isInItsPlace(table) ? "external" : null;
+  }
+
+  private boolean isInItsPlace(CatalogTable table) {
+    Path schema = new Path(super.getDatabase(table.database()).locationUri());
+    return new Path(schema, table.identifier().table()).toUri().getPath().equals(path(table));
   }
 
   private static boolean isDelta(CatalogTable table) {
