@@ -69,8 +69,7 @@ class LakehouseCatalog:
         look: called before Spark lists what there is, and where it does not know a name.
         keep: called with ``new`` or ``changed`` and its facts for each schema, view, external table and function that a
             statement has defined, with ``gone`` and None for each that it drops, and with ``passing`` and None for each
-            table that nobody keeps. What it raises fails the
-            statement, which changes nothing then.
+            table that nobody keeps. What it raises fails the statement, which changes nothing then.
 
     Both run in the thread of the statement.
     """

@@ -132,8 +132,10 @@ def _param(run: Facts, name: str) -> str | None:
 
 def _most_common(first: str | None, shown: list[Facts]) -> list[str]:
     """The metrics of runs: that which ranks, then the others, those that most runs have first, and durations last."""
+    from lakepredict.tracking._metrics import is_duration
+
     counts = Counter(name for each in shown for name in each["metrics"])
-    others = sorted(counts.keys() - {first}, key=lambda name: (name.endswith("_seconds"), -counts[name], name))
+    others = sorted(counts.keys() - {first}, key=lambda name: (is_duration(name), -counts[name], name))
     return [*([first] if first else []), *others]
 
 

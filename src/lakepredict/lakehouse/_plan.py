@@ -224,9 +224,8 @@ def require_fit(output: str, there: T.StructType, new: T.StructType, *, mode: Mo
 def _hint_to_fit(there: T.StructType, new: T.StructType, *, changed: bool, evolve: bool) -> str:
     if changed and evolve:
         return "only the mode overwrite can change types; write to another table."
-    ours = {each.name.lower() for each in new}
-    gone = [each.name for each in there if each.name.lower() not in ours]
-    named = f"if the input has {', '.join(gone)}, name it in key or columns; " if gone else ""
+    gone = ", ".join(each.name for each in _gone(there, new))
+    named = f"if the input has {gone}, name it in key or columns; " if gone else ""
     return f"{named}evolve (evolve: true below output: in a file) has the table changed; or write to another table."
 
 
@@ -239,8 +238,14 @@ def schema_differences(there: T.StructType, new: T.StructType) -> tuple[list[str
         if name in old and sql_type(old[name].dataType) != sql_type(each.dataType)
     ]
     added = [f"{each.name} {sql_type(each.dataType)} is new" for name, each in ours.items() if name not in old]
-    gone = [f"{each.name} {sql_type(each.dataType)} is missing" for name, each in old.items() if name not in ours]
+    gone = [f"{each.name} {sql_type(each.dataType)} is missing" for each in _gone(there, new)]
     return [*changed, *added, *gone], bool(changed)
+
+
+def _gone(there: T.StructType, new: T.StructType) -> list[T.StructField]:
+    """The columns of a table that new ones lack."""
+    ours = {each.name.lower() for each in new}
+    return [each for each in there if each.name.lower() not in ours]
 
 
 def digest(text: str) -> str:

@@ -16,7 +16,7 @@ from mlflow.utils.mlflow_tags import (
 from lakepredict._names import likest_first, listed, suggestion
 from lakepredict.errors import MetricNotFoundError
 from lakepredict.tracking._lookup import find_experiment, runs_of
-from lakepredict.tracking._metrics import Mode, checked_mode
+from lakepredict.tracking._metrics import Mode, checked_mode, is_duration
 
 _LARGEST = 1.7e308
 """MLflow's SQL store keeps an infinite metric as the largest number that it has, 1.797e308."""
@@ -78,7 +78,7 @@ def compare(
     """
     ranked = rank(experiment, metric, mode=mode, where=where, children=children).ranked
     others = {name for run in ranked for name in run.data.metrics} - {metric}
-    metrics = [metric, *sorted(others, key=lambda name: (name.endswith("_seconds"), name))]
+    metrics = [metric, *sorted(others, key=lambda name: (is_duration(name), name))]
     params = differing_params(ranked)
     rows = [
         {

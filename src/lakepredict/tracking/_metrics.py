@@ -39,6 +39,11 @@ _ASIDE = (frozenset(_PLACES.split()), frozenset(f"{_PLACES} {_WAYS}".split()))
 """Words that say where, and where or how, a metric was taken: it is the metric without them."""
 
 
+def is_duration(metric: str) -> bool:
+    """Whether a metric says how long something took, and not how good a model is."""
+    return metric.endswith("_seconds")
+
+
 def mode_of(metric: str) -> Mode:
     """Whether less (``"min"``) or more (``"max"``) of a metric is better, where its name leaves no doubt.
 
