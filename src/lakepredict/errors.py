@@ -49,6 +49,7 @@ The tree::
     │   ├── ModelUnloadableError        PREDICT_MODEL_UNLOADABLE
     │   ├── ModelFailedError            PREDICT_MODEL_FAILED
     │   ├── ResultInvalidError          PREDICT_RESULT_INVALID
+    │   │   └── PredictionsMissingError PREDICT_RESULT_INVALID
     │   ├── InputNullError              PREDICT_INPUT_NULL
     │   └── InputInvalidError           PREDICT_INPUT_INVALID
     └── PredictError                    a PREDICT call that cannot be bound
@@ -268,6 +269,10 @@ class ResultInvalidError(ScoringError):
         "  got:      <got>\n"
         "  hint: log the model with a signature of what it gives, or mend its predict function."
     )
+
+
+class PredictionsMissingError(ResultInvalidError):
+    """The model gave fewer predictions than there are rows."""
 
 
 class InputNullError(ScoringError):

@@ -45,7 +45,7 @@ DTYPES = {
     "double": "float64",
     "string": "object",
     "binary": "object",
-    "datetime": "datetime64[us]",
+    "datetime": "datetime64[ns]",
 }
 """MLflow type -> the type of the pandas column that the model sees; a nested one is of objects."""
 
@@ -250,15 +250,20 @@ DECIMALS = {
 }
 TINY_DECIMALS = {"0.000000000000000001": 1e-18, "12345678901234567890.123456789012345678": 12345678901234567890.0}
 TIMES = [
-    "0001-01-01 00:00:00.000000",
-    "1582-10-10 12:00:00.000000",
-    "1677-09-21 00:12:43.000000",
+    "1677-09-21 00:12:43.145225",
     "1969-12-31 23:59:59.999999",
     "2024-07-01 12:00:00.000000",
-    "2262-04-12 00:00:00.000000",
-    "9999-12-31 23:59:59.999999",
+    "2262-04-11 23:47:16.854775",
 ]
-DATES = ["0001-01-01", "1582-10-15", "1677-09-20", "2024-07-01", "2262-04-12", "9999-12-31"]
+DATES = ["1677-09-22", "1969-12-31", "2024-07-01", "2262-04-11"]
+BEYOND = [
+    "TIMESTAMP'0001-01-01 00:00:00'",
+    "TIMESTAMP'1677-09-21 00:12:43.145224'",
+    "TIMESTAMP_NTZ'2262-04-11 23:47:16.854776'",
+    "DATE'1677-09-21'",
+    "DATE'9999-12-31'",
+]
+"""Times that pandas' own type for them does not hold."""
 
 
 def integers(bits: int, change: Callable[[int], object] = int) -> dict[str, object]:
@@ -463,11 +468,22 @@ def times(spark: SparkSession, zone: str, arguments: str, shown: str) -> list[Ro
     """What the echo sees of ten times, and what SQL shows of them, in a session of a time zone."""
     session = spark.newSession()
     session.conf.set("spark.sql.session.timeZone", zone)
-    micros = "id * 23456789012345 - 50000000000000001"
+    micros = "id * 3456789012345 - 9000000000000001"
     return session.sql(
         f"SELECT {shown} AS shown, PREDICT('types_echo', 1, {arguments}) AS p"
         f" FROM (SELECT timestamp_micros({micros}) AS x FROM range(0, 5000, 500, 1))"
     ).collect()
+
+
+@pytest.mark.parametrize("sql", BEYOND)
+def test_times_that_pandas_cannot_hold(spark: SparkSession, sql: str) -> None:
+    """A time outside of the years 1677 to 2262 fails PREDICT, and gives NULL in its own row with TRY_PREDICT."""
+    table = f"(SELECT /*+ COALESCE(1) */ * FROM VALUES (1, {sql}), (2, TIMESTAMP'2024-07-01 12:00:00') AS t (row, x))"
+    with pytest.raises(PySparkException, match="is outside of the years 1677 to 2262"):
+        spark.sql(f"SELECT PREDICT('types_echo', 1, datetime => x) FROM {table}").collect()
+    rows = spark.sql(f"SELECT TRY_PREDICT('types_echo', 1, datetime => x) AS p FROM {table} ORDER BY row").collect()
+
+    assert [row.p is None for row in rows] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,12 @@ each_condition = pytest.mark.parametrize(
 
 
 def test_all_conditions_are_listed():
-    """The lists of conditions have every kind of error of a query, sorted by condition."""
+    """The lists have every condition of an error of a query, sorted."""
     expected = sorted(subclasses(PredictError), key=lambda error: error.condition)
+    scoring = [error for error in subclasses(ScoringError) if "condition" in vars(error)]
 
     assert expected == predict_errors()
-    assert sorted(subclasses(ScoringError), key=lambda error: error.condition) == scoring_errors()
+    assert sorted(scoring, key=lambda error: error.condition) == scoring_errors()
     assert ArgumentInvalidError in expected
 
 

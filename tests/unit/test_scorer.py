@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from lakepredict.errors import (
     InputNullError,
     ModelFailedError,
     ModelUnloadableError,
+    PredictionsMissingError,
     ResultInvalidError,
 )
 
@@ -167,10 +169,10 @@ def test_matrix_and_values_that_do_not_fit(value: Any) -> None:
         (pa.array([b"a", None]), np.array([b"a", None], object)),
         (pa.array([Decimal("1.10"), None]), np.array([Decimal("1.10"), None], object)),
         (
-            pa.array([date(1, 1, 1), date(9999, 12, 31), None]),
-            np.array(["0001-01-01", "9999-12-31", "NaT"], "datetime64[s]"),
+            pa.array([datetime(2024, 7, 1, 12), None], pa.timestamp("us")),
+            np.array(["2024-07-01T12:00", "NaT"], "datetime64[ns]"),
         ),
-        (pa.array([datetime(2024, 7, 1, 12), None], pa.timestamp("us")), wall_clock("2024-07-01T12:00", "NaT")),
+        (instants("2024-07-01T12:00", "NaT"), np.array(["2024-07-01T14:00", "NaT"], "datetime64[ns]")),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
@@ -180,6 +182,117 @@ def test_scalar_inputs(column: pa.Array, expected: Any) -> None:
 
     np.testing.assert_array_equal(expected, found, strict=True)
     assert expected.dtype == to_numpy(column.slice(0, 1), BERLIN).dtype
+
+
+HOURS = ["2024-07-01T10:00", "2024-07-01T11:00"]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        lambda times: times.astype("int64"),
+        lambda times: times.to_numpy().view("int64"),
+        lambda times: pd.to_numeric(times),
+        lambda times: (times - pd.Timestamp(2024, 1, 1)).astype("int64"),
+        lambda times: times.diff().fillna(pd.Timedelta(0)).to_numpy().astype("int64"),
+    ],
+    ids=["astype", "view", "to_numeric", "difference", "steps"],
+)
+def test_times_as_numbers(number: Callable[[Any], Any]) -> None:
+    """A model that counts with times as integers gets the numbers that pandas gave it at training."""
+    trained_on = pd.Series(pd.to_datetime(["2024-07-01T12:00", "2024-07-01T13:00"]))
+    found = scorer(StandIn(lambda data: number(data["x"])), result=pa.int64())(instants(*HOURS))
+
+    assert list(number(trained_on)) == found.to_pylist()
+
+
+BEYOND = {
+    "1677-09-21T00:12:43.145224": "1677-09-21 00:12:43.145224",
+    "2262-04-11T23:47:16.854776": "2262-04-11 23:47:16.854776",
+    "0001-01-01": "0001-01-01 00:00:00",
+    "9999-12-31T23:59:59.999999": "9999-12-31 23:59:59.999999",
+}
+
+
+@pytest.mark.parametrize("time", BEYOND)
+def test_times_that_pandas_cannot_hold(time: str) -> None:
+    """A time outside of the range of nanoseconds is an error that shows it, and NULL where errors are."""
+    column = pa.array(np.array(["2024-07-01", time, "NaT"], "datetime64[us]"))
+    model = StandIn(lambda data: data["x"].astype("int64"))
+    with pytest.raises(InputInvalidError, match=f"{re.escape(BEYOND[time])} is outside of the years 1677 to 2262"):
+        scorer(model, result=pa.int64())(column)
+    found = scorer(StandIn(lambda data: data["x"].dt.year), lenient=True, result=pa.float64())(column)
+
+    assert [None if year != year else year for year in found.to_pylist()] == [2024.0, None, None]
+
+
+def test_times_in_lists_that_python_cannot_hold() -> None:
+    """A time whose wall clock shows the year 10000 is an error that names the input."""
+    lists = pa.ListArray.from_arrays([0, 1], instants("9999-12-31T23:59:59"))
+    with pytest.raises(InputInvalidError, match="the input `x` does not fit"):
+        scorer(zeros())(lists)
+
+
+@pytest.mark.parametrize("time", ["1677-09-21T00:12:43.145225", "2262-04-11T23:47:16.854775"])
+def test_first_and_last_times_that_pandas_holds(time: str) -> None:
+    """The first and the last microsecond of pandas' range reach the model as they are."""
+    model = zeros()
+    scorer(model)(pa.array(np.array([time], "datetime64[us]")))
+
+    assert [pd.Timestamp(time)] == model.seen[0]["x"].tolist()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1.5, 2.5]),
+        pa.array([1.5, None]),
+        pa.array([1.5, 2.5], pa.float32()),
+        pa.array([1, 2]),
+        pa.array([1, 2], pa.int32()),
+        pa.array([True, False]),
+        pa.array(["a", "b"]),
+        pa.array(["a", None]),
+        pa.array([b"a", b"b"]),
+        pa.array([[1.0], [2.0]]),
+        instants(*HOURS),
+    ],
+    ids=lambda column: f"{column.type} {column.null_count}",
+)
+@pytest.mark.parametrize("on_null", ["null", "pass"])
+def test_frame_is_the_models_own(column: pa.Array, on_null: Any) -> None:
+    """A model may change what it gets, with NULLs in the batch and without, and changes nothing but that."""
+
+    def swapped(data: pd.DataFrame) -> Any:
+        first = data["x"].iloc[0]
+        data.loc[data.index == 0, "x"] = data["x"].iloc[1]
+        values = data["x"].to_numpy()
+        values[1] = first
+        return np.zeros(len(data))
+
+    before = column.to_pylist()
+    found = scorer(StandIn(swapped), on_null=on_null)(column)
+
+    assert found.to_pylist() == [0.0, 0.0]
+    assert before == column.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("column", "tensor", "shape"),
+    [
+        (pa.array([1.5, 2.5]), "float64", ()),
+        (pa.array([1, 2]), "int64", ()),
+        (pa.array([[1.5, 2.5], [3.5, 4.5]]), "float64", (2,)),
+    ],
+)
+def test_tensor_is_the_models_own(column: pa.Array, tensor: str, shape: tuple[int, ...]) -> None:
+    """A model may change the tensor that it gets."""
+    before = column.to_pylist()
+    model = StandIn(lambda data: np.clip(data, 2, 2, out=data).reshape(2, -1)[:, 0].astype("float64"))
+    found = scorer(model, (None,), tensor=tensor, shape=shape)(column)
+
+    assert found.to_pylist() == [2.0, 2.0]
+    assert before == column.to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -247,7 +360,6 @@ def test_null_in_a_column_of_booleans() -> None:
         (pa.array([1.0, None]), [1.0, np.nan]),
         (pa.array([1.0, float("nan")]), [1.0, np.nan]),
         (pa.array(["a", None]), ["a", None]),
-        (pa.array([date(2024, 7, 1), None]), [pd.Timestamp(2024, 7, 1), pd.NaT]),
         (instants("2024-07-01T10:00", "NaT"), [pd.Timestamp(2024, 7, 1, 12), pd.NaT]),
         (pa.array([[1.0], None]), [[1.0], None]),
         (pa.array([Decimal(1), None]), [Decimal(1), None]),
@@ -282,6 +394,41 @@ def test_model_that_refuses_missing_values() -> None:
     found = scorer(model, ("x", "y", "z"))(*columns)
 
     assert found.to_pylist() == [1.0, None, None, None, None, 6.0]
+
+
+def without_gaps(data: pd.DataFrame) -> Any:
+    """The first input, by a model that leaves out rows with missing values."""
+    return data.dropna().iloc[:, 0]
+
+
+@pytest.mark.parametrize("answer", [without_gaps, lambda data: without_gaps(data).to_numpy()], ids=["index", "none"])
+def test_model_that_leaves_rows_out(answer: Callable[[Any], Any]) -> None:
+    """Rows that a model leaves out because something is missing in them give NULL, and the others are scored."""
+    columns = [pa.array([1.0, None, 3.0, 4.0, 5.0]), pa.array(["a", "b", None, "d", "e"])]
+    expected = [1.0, None, None, 4.0, 5.0]
+
+    assert expected == scorer(StandIn(answer), ("x", "y"))(*columns).to_pylist()
+    assert (
+        expected[::-1]
+        == scorer(StandIn(answer), ("x", "y"))(*(each.take([4, 3, 2, 1, 0]) for each in columns)).to_pylist()
+    )
+    assert scorer(StandIn(answer), ("x", "y"))(*(each.slice(1, 2) for each in columns)).to_pylist() == [None, None]
+
+
+def test_model_that_leaves_other_rows_out() -> None:
+    """Rows that a model leaves out though nothing is missing in them are an error, beside missing values too."""
+    model = StandIn(lambda data: data[data["x"].fillna(0) < 3]["x"])
+    with pytest.raises(PredictionsMissingError, match="2 predictions, one for each row"):
+        scorer(model)(pa.array([1.0, 4.0]))
+    with pytest.raises(PredictionsMissingError):
+        scorer(model)(pa.array([1.0, 4.0, None]))
+
+
+@pytest.mark.parametrize("on_null", ["error", "pass"])
+def test_model_that_leaves_rows_out_where_null_is_no_answer(on_null: Any) -> None:
+    """Too few predictions are an error where ``onNull`` asks for no NULL in their place."""
+    with pytest.raises((PredictionsMissingError, InputNullError)):
+        scorer(StandIn(without_gaps), on_null=on_null)(pa.array([1.0, None]))
 
 
 def test_nothing_but_null() -> None:

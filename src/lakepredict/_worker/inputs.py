@@ -13,25 +13,48 @@ import pyarrow.compute as pc
 
 from lakepredict._worker.clocks import wall_clock
 
+_LAST_MICROSECOND = (2**63 - 1) // 1_000
+_FIRST_MICROSECOND = -_LAST_MICROSECOND
+"""The range of ``datetime64[ns]`` in microseconds since 1970: 1677-09-21 00:12:43 to 2262-04-11 23:47:16."""
+
 
 def to_numpy(column: pa.Array, timezone: str, *, nullable: bool = False) -> Any:
-    """A column as models take it; its NumPy type depends on the Arrow type alone, never on the values.
+    """Return a column as models take it; its NumPy type depends on the Arrow type alone, never on the values.
 
-    Floats have NaN for NULL, objects None, timestamps NaT; timestamps are naive, in ``timezone``. Arrays become
-    lists, structs and maps dicts. Integers and booleans have no NULL, unless ``nullable`` asks for pandas'
-    nullable types, which have one.
+    Floats have NaN for NULL, objects None, timestamps NaT; timestamps are naive, in ``timezone``, and count
+    nanoseconds. Arrays become lists, structs and maps dicts. Integers and booleans have no NULL, unless ``nullable``
+    asks for pandas' nullable types, which have one.
+
+    Raises:
+        ValueError: a timestamp is out of the range of ``datetime64[ns]``.
     """
     if pa.types.is_nested(column.type):
         return _objects(column, timezone)
     if nullable and (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         return column.to_pandas(types_mapper=_nullable_type)
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        column = wall_clock(column, timezone)
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(column.type):
+        return _moments(column, timezone)
     if pa.types.is_string(column.type):
         return _texts(column)
     return column.to_numpy(zero_copy_only=False)
+
+
+def _moments(column: pa.Array, timezone: str) -> Any:
+    """Return timestamps as ``datetime64[ns]``, on the clocks of ``timezone`` where they are instants.
+
+    Nanoseconds are the unit of MLflow's type ``datetime``: ``mlflow.models.utils._enforce_mlflow_datatype`` gives every
+    model its times in them, and pandas before version 3 has trained it on them. A model that counts with times as
+    integers would be wrong by a factor of 1,000 in any other unit.
+    """
+    local = column if column.type.tz is None else wall_clock(column, timezone)
+    try:
+        return local.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        moments = local.cast(pa.timestamp("us"))
+        early = pc.less(moments, pa.scalar(_FIRST_MICROSECOND, moments.type))
+        late = pc.greater(moments, pa.scalar(_LAST_MICROSECOND, moments.type))
+        lost = moments.filter(pc.or_(early, late))
+        raise ValueError(f"{lost[0].as_py()} is outside of the years 1677 to 2262") from None
 
 
 def _texts(column: pa.Array) -> Any:

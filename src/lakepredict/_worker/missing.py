@@ -1,9 +1,10 @@
-"""Rows with missing values, and models that refuse some of them.
+"""Rows with missing values, and models that refuse some of them or leave them out.
 
-A model that fails on a batch is asked again: for the rows in which nothing is missing together, and for those in which
-the same inputs are missing together. Where it fails on the latter, a row that it did score is blanked in the same
-way. If it fails on that one, too, it refuses such rows, and they get NULL; if not, something else is wrong with
-them, and that is an error. What a model refuses is kept, so that it fails on no later batch of the process.
+A model that fails on a batch, or gives fewer predictions than there are rows, is asked again: for the rows in which
+nothing is missing together, and for those in which the same inputs are missing together. Where it fails on the latter,
+a row that it did score is blanked in the same way. If it fails on that one, too, it refuses such rows, and they get
+NULL; if not, something else is wrong with them, and that is an error. What a model refuses is kept, so that it fails on
+no later batch of the process.
 
 So a row's prediction does not depend on the rows that happen to be in its batch.
 """
@@ -18,9 +19,12 @@ import pyarrow as pa
 
 from lakepredict._worker.batch import Batch, Feature, scattered
 from lakepredict._worker.inputs import flatten
-from lakepredict.errors import ModelFailedError
+from lakepredict.errors import ModelFailedError, PredictionsMissingError
 
 Predict = Callable[[Batch], pa.Array]
+
+_REFUSALS = (ModelFailedError, PredictionsMissingError)
+"""How a model tells that it does not take missing values: by an error of its own, or by rows that it leaves out."""
 
 
 @dataclass
@@ -40,13 +44,13 @@ def score_around_missing(batch: Batch, features: Sequence[Feature], predict: Pre
     """The predictions for a batch, NULL for the rows in which the model refuses what is missing.
 
     Raises:
-        ModelFailedError: the model fails for another reason.
+        ModelFailedError, PredictionsMissingError: the model fails, or leaves rows out, for another reason.
     """
     if notes.refused:
         return _score_by_pattern(batch, features, predict, notes)
     try:
         found = predict(batch)
-    except ModelFailedError:
+    except _REFUSALS:
         if not _missing(batch, features).any():
             raise
         return _score_by_pattern(batch, features, predict, notes)
@@ -79,7 +83,7 @@ def _score_by_pattern(batch: Batch, features: Sequence[Feature], predict: Predic
     if len(accepted) < len(patterns):
         try:
             return scattered(predict(batch.take(pa.array(rows))), pa.array(rows), len(batch))
-        except ModelFailedError:
+        except _REFUSALS:
             if not patterns[accepted].any():
                 raise
     scored = []
@@ -98,7 +102,7 @@ def _score_group(group: Batch, pattern: Any, predict: Predict, notes: Notes) -> 
     """The predictions for rows that miss the same inputs, or None if the model refuses those."""
     try:
         found = predict(group)
-    except ModelFailedError:
+    except _REFUSALS:
         if not pattern.any() or not _refuses(group, pattern, predict, notes):
             raise
         return None
@@ -115,7 +119,7 @@ def _refuses(group: Batch, pattern: Any, predict: Predict, notes: Notes) -> bool
     blanked = [first if _has_gap(first) else good for first, good in zip(firsts, notes.sample.columns, strict=True)]
     try:
         predict(Batch(blanked))
-    except ModelFailedError:
+    except _REFUSALS:
         notes.refused.add(pattern.tobytes())
         return True
     return False

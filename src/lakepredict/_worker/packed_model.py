@@ -213,7 +213,7 @@ class MlflowModel:
             found = self._model.predict(
                 data if order is None else data.iloc[order], params=None if params is None else dict(params)
             )
-            return found if order is None else found.iloc[order.argsort()]
+            return found if order is None else found.iloc[order.argsort()].reset_index(drop=True)
 
     def probabilities(self, data: Any) -> Any:
         """The probability of each class for one batch, one column for each of the classifier's labels.

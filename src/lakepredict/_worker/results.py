@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakepredict._worker.clocks import instants
-from lakepredict.errors import ResultInvalidError
+from lakepredict._worker.row_order import in_row_order
+from lakepredict.errors import PredictionsMissingError, ResultInvalidError
 
 
 def to_probabilities(found: Any, labels: pa.Array, kind: pa.DataType, rows: int, label: str) -> pa.Array:
-    """A matrix of probabilities, one row for each row and one column for each label, as maps from label to DOUBLE.
+    """Return a matrix of probabilities, a row for each row and a column for each label, as maps from label to DOUBLE.
 
     Raises:
-        ResultInvalidError: the matrix has another shape.
+        ResultInvalidError: the matrix has another shape, or an index of other rows.
     """
     import numpy as np
 
-    matrix = np.asarray(found, dtype="float64")
+    matrix = np.asarray(in_row_order(found, rows, label), dtype="float64")
     if matrix.shape != (rows, len(labels)):
         raise ResultInvalidError(
             model=label,
@@ -46,7 +47,7 @@ def to_arrow(
     shapes: Sequence[Sequence[int]] = (),
     name: str | None = None,
 ) -> pa.Array:
-    """A model's output as an Arrow array of exactly ``kind``.
+    """Return a model's output as an Arrow array of exactly ``kind``, in the order of the rows.
 
     Several outputs, which are a struct, may come column by column (a data frame, a dict of columns, a matrix) or
     row by row (a list of dicts, or of lists and tuples in the order of the signature).
@@ -61,10 +62,13 @@ def to_arrow(
         name: the name of the single output, which may have other columns beside it; or None.
 
     Raises:
-        ResultInvalidError: the number of rows or columns is wrong, or a value does not fit.
+        PredictionsMissingError: there are too few.
+        ResultInvalidError: the number of rows or columns is wrong, a pandas index is of other rows, or a value does
+            not fit.
     """
     if hasattr(predictions, "toarray"):
         predictions = predictions.toarray()
+    predictions = in_row_order(predictions, rows, label)
     columns = _columns(predictions, list(kind), label) if pa.types.is_struct(kind) else None
     if columns is None:
         found = _output(_single(predictions, name), kind, rows, timezone, label, "")
@@ -199,9 +203,10 @@ def _output(predictions: Any, kind: pa.DataType, rows: int, timezone: str, label
             model=label, expected=f"a column of {rows} predictions{of}", got=_shown(predictions) or "nothing"
         )
     if len(predictions) != rows:
-        raise ResultInvalidError(
-            model=label, expected=f"{_predictions(rows)}{of}, one for each row", got=_predictions(len(predictions))
-        )
+        error = PredictionsMissingError if len(predictions) < rows else ResultInvalidError
+        expected = f"{_predictions(rows)}{of}, one for each row"
+        raise error(model=label, expected=expected, got=_predictions(len(predictions)))
+    predictions = in_row_order(predictions, rows, label)
     width = predictions.shape[1] if getattr(predictions, "ndim", 1) == 2 else 1
     if width != 1 and not pa.types.is_nested(kind):
         raise _wrong_columns([str(position) for position in range(width)], [sql_name(kind)], label)

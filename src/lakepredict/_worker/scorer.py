@@ -208,22 +208,41 @@ class Scorer:
         import pandas as pd
 
         names = [position if each.name is None else each.name for position, each in enumerate(self.features)]
-        nullable = self.on_null == "pass"
         columns = [
-            to_categories(each)
-            if categorical and pa.types.is_string(each.type)
-            else to_numpy(each, self.timezone, nullable=nullable)
-            for each in batch.columns
+            self._column(feature, column, categorical=categorical)
+            for feature, column in zip(self.features, batch.columns, strict=True)
         ]
         return pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
+
+    def _column(self, feature: Feature, column: pa.Array, *, categorical: bool) -> Any:
+        """Return one column of a data frame, which the model may change.
+
+        Raises:
+            InputInvalidError: a time is out of the range of pandas' own type.
+        """
+        if categorical and pa.types.is_string(column.type):
+            return to_categories(column)
+        try:
+            values = to_numpy(column, self.timezone, nullable=self.on_null == "pass")
+        except (ValueError, OverflowError) as exc:
+            raise self._invalid(feature, "times that the model's library can hold", exc) from exc
+        # Arrow's own memory is read-only, and belongs to all calls of the query that have the column.
+        return values if _is_writable(values) else values.copy()
 
     def _tensor(self, feature: Feature, column: pa.Array) -> Any:
         try:
             return to_tensor(column, str(feature.dtype), feature.shape, self.timezone)
         except ValueError as exc:
-            raise InputInvalidError(
-                model=self.model.value.label,
-                input=self._shown(feature),
-                expected=f"values of {feature.dtype}" + (f" in the shape {feature.shape}" if feature.shape else ""),
-                got=str(exc),
-            ) from exc
+            shape = f" in the shape {feature.shape}" if feature.shape else ""
+            raise self._invalid(feature, f"values of {feature.dtype}{shape}", exc) from exc
+
+    def _invalid(self, feature: Feature, expected: str, reason: Exception) -> InputInvalidError:
+        label = self.model.value.label
+        return InputInvalidError(model=label, input=self._shown(feature), expected=expected, got=str(reason))
+
+
+def _is_writable(values: Any) -> bool:
+    """Return whether a column is one that its owner may change: any but a read-only NumPy array."""
+    import numpy as np
+
+    return not isinstance(values, np.ndarray) or bool(values.flags.writeable)

@@ -31,7 +31,7 @@ ANSWERS = {
     "doubles_and_nan": np.array([0.1, np.nan]),
     "decimals": [Decimal("1.5"), Decimal(2)],
     "matrix_of_one_column": np.array([[0.5], [1.5]]),
-    "frame_of_one_column": pd.DataFrame({"y": [0.5, 1.5]}, index=[7, 3]),
+    "frame_of_one_column": pd.DataFrame({"y": [0.5, 1.5]}),
     "strings": np.array(["", "Zürich 🚲"]),
     "strings_and_none": ["None", None],
     "strings_and_nan": pd.Series(["a", np.nan], dtype=object),
