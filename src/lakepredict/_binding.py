@@ -8,21 +8,27 @@ never where an argument's name is the name of another input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import types as T
 
-from lakepredict._casts import is_safe
+from lakepredict._casts import (
+    FieldAmbiguousError,
+    FieldMissingError,
+    FieldUnsafeError,
+    Matcher,
+    has_struct,
+    without_places,
+)
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._signature import Input
-from lakepredict._sql import literal, sql_type
+from lakepredict._sql import sql_type
 from lakepredict.errors import (
     ArgumentCountError,
     ArgumentUnknownError,
     ColumnAmbiguousError,
     ColumnMissingError,
     ColumnSwappedError,
-    PredictError,
     TypeUnsafeError,
 )
 
@@ -224,19 +230,33 @@ class _Call:
             )
 
     def check_type(self, position: int, each: Input, argument: Argument) -> BoundInput:
-        if argument.type == each.type:
+        same_fields = has_struct(each.type) and without_places(argument.type) == each.type
+        if argument.type == each.type or same_fields:
             return BoundInput(each, argument.source, None)
-        if not is_safe(argument.type, each.type):
-            raise TypeUnsafeError(
-                call=str(self.reference),
-                argument=f"`{argument.name}`" if argument.name else argument.sql,
-                input=each.name or str(position),
-                expected=sql_type(each.type),
-                got=sql_type(argument.type),
-                hint=_conversion(argument, each.type),
-                uri=self.model.uri,
-            )
-        return BoundInput(each, argument.source, each.type)
+        root = each.name or str(position)
+        try:
+            plan_type = Matcher(each.optional, self._same, root).plan_type(argument.type, each.type)
+        except FieldMissingError as exc:
+            raise self._missing(f"the field `{exc.path}` ({sql_type(exc.wanted)})") from exc
+        except FieldAmbiguousError as exc:
+            call, got = str(self.reference), f"{argument.sql} {sql_type(argument.type)}"
+            raise ColumnAmbiguousError(call=call, input=str(exc), got=got) from exc
+        except FieldUnsafeError as exc:
+            raise self._unsafe(root, each, argument, exc) from exc
+        taken = without_places(plan_type)
+        bound = each if taken == each.type else replace(each, type=taken)
+        return BoundInput(bound, argument.source, plan_type)
+
+    def _unsafe(self, root: str, each: Input, argument: Argument, reason: FieldUnsafeError) -> TypeUnsafeError:
+        return TypeUnsafeError(
+            call=str(self.reference),
+            argument=f"`{argument.name}`" if argument.name else argument.sql,
+            input=reason.path or root,
+            expected=sql_type(reason.wanted),
+            got=sql_type(reason.given),
+            hint=_conversion(argument, each.type, reason),
+            uri=self.model.uri,
+        )
 
     def called(self, name: str | None) -> bool:
         return any(self._same(argument.name, name) for argument in self.arguments)
@@ -246,12 +266,15 @@ class _Call:
             return False
         return left == right if self.case_sensitive else _alike(left, right)
 
-    def missing(self, missing: Sequence[Input]) -> PredictError:
+    def missing(self, missing: Sequence[Input]) -> ColumnMissingError:
         noun = "the input" if len(missing) == 1 else "the inputs"
         names = ", ".join(f"`{each.name}` ({sql_type(each.type)})" for each in missing)
+        return self._missing(f"{noun} {names}")
+
+    def _missing(self, missing: str) -> ColumnMissingError:
         return ColumnMissingError(
             call=str(self.reference),
-            missing=f"{noun} {names}",
+            missing=missing,
             expected=self._expected(),
             got=self._got(),
             uri=self.model.uri,
@@ -269,15 +292,13 @@ class _Call:
         return ", ".join(f"{argument.name or argument.sql} {sql_type(argument.type)}" for argument in self.arguments)
 
 
-def _conversion(argument: Argument, wanted: T.DataType) -> str:
-    """What to write for a value of another type; never a CAST from one struct to another, which goes by position."""
-    given, sql = argument.type, argument.sql
-    if _same_fields(given, wanted):
-        return f"if that is what you want, write CAST({sql} AS {sql_type(wanted)})."
-    if isinstance(given, T.StructType) and isinstance(wanted, T.StructType) and set(given.names) == set(wanted.names):
-        fields = ", ".join(f"{literal(name)}, {sql}.{name}" for name in wanted.names)
-        return f"put the fields in order: named_struct({fields})."
-    return "build a value with the fields that are expected, in their order."
+def _conversion(argument: Argument, wanted: T.DataType, reason: FieldUnsafeError) -> str:
+    """Return what to write for a value of another type; no CAST that would mix fields up, since it goes by position."""
+    if _same_fields(argument.type, wanted):
+        return f"if that is what you want, write CAST({argument.sql} AS {sql_type(wanted)})."
+    if reason.path and not has_struct(reason.wanted):
+        return f"if that is what you want, build the value with CAST(... AS {sql_type(reason.wanted)}) in this field."
+    return f"build a value of the type {sql_type(reason.wanted)}."
 
 
 def _same_fields(given: T.DataType, wanted: T.DataType) -> bool:
@@ -288,7 +309,7 @@ def _same_fields(given: T.DataType, wanted: T.DataType) -> bool:
         return _same_fields(given.elementType, wanted.elementType)
     if isinstance(given, T.MapType) and isinstance(wanted, T.MapType):
         return _same_fields(given.valueType, wanted.valueType)
-    return True
+    return not has_struct(given) and not has_struct(wanted)
 
 
 def _counted(listed: str, count: int) -> str:

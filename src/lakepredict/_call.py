@@ -55,7 +55,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Feed:
-    """One argument of a UDF: which argument of the call, which field of it, cast to which type."""
+    """One argument of a UDF: which argument of the call, which field of it, cast to which type.
+
+    A struct is built anew of the fields that the type's metadata name (``_casts.PLACE``), for a CAST would take its
+    fields by position.
+    """
 
     source: tuple[int, int | None]
     cast_to: T.DataType | None

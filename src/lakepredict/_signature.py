@@ -8,6 +8,7 @@ The types are those of MLflow's model signature format (``mlflow.types.DataType`
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,14 @@ class Input:
     """One input of a model.
 
     Attributes:
-        name: the column name, or None where the signature names none (tensors).
+        name: the column name as SQL has it, or None where the signature names none (tensors).
         type: the Spark type that the plan casts the argument to.
         required: whether a call without it is an error.
         dtype: the NumPy type of a tensor, or None for a column.
         shape: the size of each dimension of a tensor's row; -1 where it is not fixed.
+        label: the column name in the model's data frame where that is no text: the number 0 of
+            ``pandas.DataFrame(matrix)``, which is ``0`` in SQL; else None.
+        optional: the paths of the fields of structs in it that may be absent, as ``items[].note``.
     """
 
     name: str | None
@@ -72,6 +76,8 @@ class Input:
     required: bool = True
     dtype: str | None = None
     shape: tuple[int, ...] = ()
+    label: float | None = None
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Signature:
         parameters: the inference parameters that the model takes.
         shapes: the size of each dimension of a row of each output, where the outputs are tensors.
         output: the name of the single output, or None where it has none or there are several.
+        optional: the paths of what may be absent in the result: outputs, and fields of structs, as ``items[].note``.
     """
 
     inputs: tuple[Input, ...]
@@ -93,6 +100,7 @@ class Signature:
     parameters: tuple[ParamSpec, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     output: str | None = None
+    optional: frozenset[str] = frozenset()
 
 
 def read_signature(signature: ModelSignature) -> Signature:
@@ -101,22 +109,72 @@ def read_signature(signature: ModelSignature) -> Signature:
     Raises:
         UnsupportedTypeError: a type or a shape has no Spark type.
     """
-    inputs = signature.inputs
+    inputs, outputs = signature.inputs, signature.outputs.inputs
     tensor = inputs.is_tensor_spec() and not inputs.has_input_names()
     return Signature(
-        inputs=_tensor_inputs(inputs.inputs[0]) if tensor else tuple(_input(spec) for spec in inputs),
-        result=_result_type(signature.outputs),
-        output=signature.outputs.inputs[0].name if len(signature.outputs.inputs) == 1 else None,
+        inputs=_tensor_inputs(inputs.inputs[0]) if tensor else _named_inputs(inputs),
+        result=_result_type(outputs),
+        output=_column_name(outputs[0]) if len(outputs) == 1 else None,
+        optional=_optional_outputs(outputs),
         tensor=tensor,
         parameters=tuple(signature.params or ()),
         shapes=tuple(tuple(spec.shape[1:]) for spec in signature.outputs) if signature.outputs.is_tensor_spec() else (),
     )
 
 
+def _named_inputs(schema: Schema) -> tuple[Input, ...]:
+    inputs = tuple(_input(spec) for spec in schema)
+    names = [column.name for column in inputs if column.name is not None]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UnsupportedTypeError(f"two inputs named {repeated}")
+    return inputs
+
+
 def _input(spec: ColSpec | TensorSpec) -> Input:
+    name = _column_name(spec)
     if isinstance(spec, TensorSpec):
-        return Input(spec.name, _tensor_type(spec), spec.required, spec.type.name, tuple(spec.shape[1:]))
-    return Input(spec.name, spark_type(spec.type), spec.required)
+        return Input(name, _tensor_type(spec), spec.required, spec.type.name, tuple(spec.shape[1:]))
+    label: Any = None if isinstance(spec.name, str) else spec.name
+    optional = frozenset(_optional_fields(spec.type, ""))
+    return Input(name, spark_type(spec.type), spec.required, label=label, optional=optional)
+
+
+def _column_name(spec: ColSpec | TensorSpec) -> str | None:
+    """Return the name of a column in SQL; MLflow keeps pandas' own, which may be a number.
+
+    Raises:
+        UnsupportedTypeError: it is neither text nor a number: a column of several levels has a list.
+    """
+    if spec.name is None or isinstance(spec.name, (str, int, float)):
+        return None if spec.name is None else str(spec.name)
+    raise UnsupportedTypeError(f"a column named {spec.name}")
+
+
+def _optional_outputs(specs: Sequence[ColSpec | TensorSpec]) -> frozenset[str]:
+    """Return the paths of what may be absent in the result."""
+    if len(specs) == 1:
+        return frozenset(_optional_fields(specs[0].type, ""))
+    paths: set[str] = set()
+    for position, spec in enumerate(specs):
+        name = _output_name(position, spec)
+        paths.update(_optional_fields(spec.type, f"{name}."))
+        if not spec.required:
+            paths.add(name)
+    return frozenset(paths)
+
+
+def _optional_fields(column_type: Any, prefix: str) -> Iterator[str]:
+    """Yield the paths of the optional fields of the structs in a column type of MLflow."""
+    if isinstance(column_type, Array):
+        yield from _optional_fields(column_type.dtype, f"{prefix.removesuffix('.')}[].")
+    elif isinstance(column_type, Map):
+        yield from _optional_fields(column_type.value_type, f"{prefix.removesuffix('.')}[].")
+    elif isinstance(column_type, Object):
+        for field in column_type.properties:
+            if not field.required:
+                yield f"{prefix}{field.name}"
+            yield from _optional_fields(field.dtype, f"{prefix}{field.name}.")
 
 
 def _tensor_inputs(spec: TensorSpec) -> tuple[Input, ...]:
@@ -138,14 +196,16 @@ def label_type(labels: Any) -> T.DataType:
     return TENSOR_TYPES.get(labels.dtype.name, T.StringType())
 
 
-def _result_type(outputs: Schema) -> T.DataType:
-    specs = list(outputs)
+def _result_type(specs: Sequence[ColSpec | TensorSpec]) -> T.DataType:
     if len(specs) == 1:
         return _output_type(specs[0])
-    fields = [
-        T.StructField(spec.name or f"output_{position}", _output_type(spec)) for position, spec in enumerate(specs)
-    ]
-    return T.StructType(fields)
+    return T.StructType(
+        [T.StructField(_output_name(position, spec), _output_type(spec)) for position, spec in enumerate(specs)]
+    )
+
+
+def _output_name(position: int, spec: ColSpec | TensorSpec) -> str:
+    return _column_name(spec) or f"output_{position}"
 
 
 def _output_type(spec: ColSpec | TensorSpec) -> T.DataType:

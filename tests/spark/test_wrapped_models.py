@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import runpy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
-from pyspark.errors import PySparkException
+import xgboost
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import Array, Object, Property
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 MODELS = Path(__file__).with_name("models")
 
@@ -113,3 +125,178 @@ def test_predictions_with_an_index_of_their_own(spark: SparkSession) -> None:
     rows = spark.sql(f"SELECT TRY_PREDICT('{name}', 1, *) AS sold FROM orders").collect()
 
     assert [row.sold for row in rows] == [None] * len(ROWS)
+
+
+# --- structs -----------------------------------------------------------------------------------------------
+
+ITEM = Object(
+    [Property("count", DataType.long), Property("note", DataType.string, False), Property("sku", DataType.string)]
+)
+BASKET = Object([Property("customer", DataType.string), Property("items", Array(ITEM))])
+
+BASKETS = {
+    "named_struct('customer', 'ann', 'items', array(named_struct('count', 2L, 'note', 'n', 'sku', 'a')))": (
+        "ann: count=2 note=n sku=a"
+    ),
+    "named_struct('more', X'00', 'items', array(named_struct('sku', 'a', 'cost', 1, 'count', 2)), 'customer', 'ann')": (
+        "ann: count=2 sku=a"
+    ),
+    "named_struct('ITEMS', array(named_struct('Sku', 'a', 'Count', 2), NULL), 'Customer', 'ann')": (
+        "ann: count=2 sku=a; -"
+    ),
+    "IF(false, named_struct('items', array(named_struct('sku', 'a', 'count', 2)), 'customer', 'ann'), NULL)": "none",
+}
+
+
+@pytest.fixture(scope="module")
+def basket(spark: SparkSession) -> Any:
+    """The registered model ``basket``, as MLflow loads it."""
+    return log("basket", "basket", [ColSpec(BASKET, "basket")], [ColSpec("string")])
+
+
+@pytest.mark.usefixtures("basket")
+@pytest.mark.parametrize(("sql", "expected"), BASKETS.items())
+@pytest.mark.parametrize("form", ["PREDICT('basket', 1, basket => {})", "PREDICT('basket', 1, {})"])
+def test_fields_of_structs_are_matched_by_name(spark: SparkSession, sql: str, expected: str, form: str) -> None:
+    """A struct may have its fields in any order, surplus ones, and not the optional ones, at any depth."""
+    table = f"(SELECT {sql} AS basket FROM range(1))"
+    row = spark.sql(f"SELECT {form.format('basket')} AS p FROM {table}").first()
+    inline = spark.sql(f"SELECT {form.format(sql)} AS p").first()
+
+    assert row.p == expected
+    assert inline.p == expected
+
+
+@pytest.mark.usefixtures("basket")
+@pytest.mark.parametrize(
+    ("sql", "condition", "path"),
+    [
+        ("array(named_struct('count', 2))", "PREDICT_COLUMN_MISSING", "basket.items[].sku"),
+        ("array(named_struct('count', 2.5D, 'sku', 'a'))", "PREDICT_TYPE_UNSAFE", "basket.items[].count"),
+        ("array(named_struct('count', 2, 'sku', 'a', 'SKU', 'b', 'Sku', 'c'))", None, ""),
+        ("array(named_struct('count', 2, 'SKU', 'b', 'Sku', 'c'))", "PREDICT_COLUMN_AMBIGUOUS", "basket.items[].sku"),
+    ],
+)
+def test_fields_that_do_not_fit(spark: SparkSession, sql: str, condition: str | None, path: str) -> None:
+    """A needed field that is missing, of a wrong type or there twice is refused with its path."""
+    query = f"SELECT PREDICT('basket', 1, named_struct('items', {sql}, 'customer', 'ann')) AS p"
+    if condition is None:
+        assert spark.sql(query).first().p == "ann: count=2 sku=a"
+        return
+    with pytest.raises(AnalysisException) as raised:
+        spark.sql(query)
+
+    assert raised.value.getCondition() == condition
+    assert f"`{path}`" in str(raised.value)
+
+
+@pytest.mark.usefixtures("basket")
+def test_struct_is_written_once(spark: SparkSession) -> None:
+    """A struct that is built anew stands in the plan once, whatever is computed for it."""
+    value = (
+        "from_json(concat(text, '1'), 'items ARRAY<STRUCT<sku: STRING, count: INT, note: STRING>>, customer STRING')"
+    )
+    frame = spark.sql(f"SELECT PREDICT('basket', 1, basket => {value}) FROM (SELECT '' AS text FROM range(1))")
+
+    assert str(frame._jdf.queryExecution().analyzed()).count("from_json(") <= 2  # once more in the column's name
+
+
+# --- outputs that are not always there ---------------------------------------------------------------------
+
+
+def test_optional_outputs(spark: SparkSession) -> None:
+    """What a prediction does not have of the outputs that MLflow inferred as optional is NULL."""
+    source = str(MODELS / "replies.py")
+    rows = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
+    answers = runpy.run_path(source)["Replies"]().predict(None, rows)
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=source,
+            signature=infer_signature(rows, answers),
+            registered_model_name="replies",
+            pip_requirements=["mlflow"],
+        )
+    scored = spark.sql(
+        "SELECT p.* FROM (SELECT x, PREDICT('replies', 1, x) AS p FROM VALUES (1D), (2D), (3D) AS t (x)) ORDER BY x"
+    )
+    expected = [
+        (answer["score"], answer.get("reason"), answer["detail"]["base"], answer["detail"].get("extra"))
+        for answer in answers
+    ]
+    found = [(row.score, row.reason, row.detail.base, row.detail.extra) for row in scored.collect()]
+
+    assert found == expected
+
+
+# --- numbered columns --------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(11)
+MATRIX = pd.DataFrame(RNG.normal(size=(60, 3)))
+LINE = MATRIX @ [1.0, -2.0, 3.0] + 0.1 * RNG.normal(size=60)
+
+
+log_sklearn = partial(mlflow.sklearn.log_model, serialization_format="cloudpickle")
+
+
+def numbered_models() -> dict[str, tuple[Any, Any]]:
+    """MLflow's function to log a model, and a model that was trained on a frame of numbered columns."""
+    chosen = ColumnTransformer([("scaled", StandardScaler(), [2, 0])], remainder="passthrough")
+    return {
+        "linear": (log_sklearn, LinearRegression().fit(MATRIX, LINE)),
+        "trees": (log_sklearn, GradientBoostingRegressor(n_estimators=5).fit(MATRIX, LINE)),
+        "chosen": (log_sklearn, make_pipeline(chosen, DecisionTreeRegressor()).fit(MATRIX, LINE)),
+        "xgboost": (mlflow.xgboost.log_model, xgboost.XGBRegressor(n_estimators=5).fit(MATRIX, LINE)),
+        "booster": (
+            mlflow.xgboost.log_model,
+            xgboost.train({"max_depth": 2}, xgboost.DMatrix(MATRIX, LINE), num_boost_round=5),
+        ),
+        "lightgbm": (mlflow.lightgbm.log_model, lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(MATRIX, LINE)),
+    }
+
+
+@pytest.mark.parametrize("name", numbered_models())
+@pytest.mark.parametrize("engine", ["auto", "pandas"])
+def test_numbered_columns(spark: SparkSession, name: str, engine: str) -> None:
+    """A model trained on a frame of numbered columns takes them by position and as `0`, `1`, `2`."""
+    log_it, model = numbered_models()[name]
+    registered = f"numbered_{name}_{engine}"
+    native = xgboost.DMatrix(MATRIX) if name == "booster" else MATRIX
+    expected = np.asarray(model.predict(native), dtype="float64")
+    with mlflow.start_run():
+        log_it(
+            model,
+            name="model",
+            signature=infer_signature(MATRIX, pd.DataFrame(expected)),
+            registered_model_name=registered,
+            pip_requirements=["scikit-learn"],
+        )
+    rows = [(row, *values) for row, values in enumerate(MATRIX.to_numpy().tolist())]
+    spark.createDataFrame(rows, "row INT, `2` DOUBLE, b DOUBLE, c DOUBLE").createOrReplaceTempView("unnamed_rows")
+    spark.conf.set("spark.lakepredict.engine", engine)
+    try:
+        found = spark.sql(
+            f"SELECT PREDICT('{registered}', 1, `2` + 0, b, c) AS by_position,"
+            f" PREDICT('{registered}', 1, `2` => c, `0` => `2`, `1` => b) AS by_name FROM unnamed_rows ORDER BY row"
+        ).collect()
+    finally:
+        spark.conf.unset("spark.lakepredict.engine")
+
+    np.testing.assert_allclose([row.by_position for row in found], expected, rtol=1e-12)
+    np.testing.assert_allclose([row.by_name for row in found], expected, rtol=1e-12)
+
+
+def test_numbered_columns_of_a_custom_model(spark: SparkSession) -> None:
+    """A model of one's own sees the numbers that it was trained with as the names of its columns."""
+    source = MODELS / "third_column.py"
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(source),
+            signature=infer_signature(MATRIX, MATRIX[[0]]),
+            registered_model_name="third_column",
+            pip_requirements=["mlflow"],
+        )
+    row = spark.sql("SELECT PREDICT('third_column', 1, 1D, 2D, 3D) AS p").first()
+
+    assert row.p == 6.0

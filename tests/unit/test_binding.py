@@ -512,6 +512,27 @@ def test_types_of_surplus_columns():
 
 OPTIONAL = model(AGE, Input("tenure", LONG, required=False), PLAN)
 MATRIX = model(*[Input(None, FLOAT, True, "float32")] * 3, tensor=True)
+ORDER = Input("order", struct(items=T.ArrayType(struct(count=LONG, sku=STRING))), optional=frozenset({"items[].count"}))
+ITEMS_WITHOUT_SKU = struct(items=T.ArrayType(struct(count=LONG)))
+
+
+def test_struct_without_an_optional_field():
+    """An input whose struct lacks an optional field is bound as a struct without it."""
+    (found,) = bound(model(ORDER), column("order", struct(items=T.ArrayType(struct(SKU=STRING, more=LONG))))).inputs
+
+    assert struct(items=T.ArrayType(struct(sku=STRING))) == found.input.type
+    assert found.cast_to is not None
+
+
+def test_struct_as_it_is():
+    """A struct that is what the model takes is not built anew, whatever may be NULL in it."""
+    strict = T.StructType([T.StructField("items", ORDER.type["items"].dataType, False)])
+    (found,) = bound(model(ORDER), column("order", strict)).inputs
+
+    assert found.input == ORDER
+    assert found.cast_to is None
+
+
 TEXTS = [
     ("column_missing", ColumnMissingError, CHURN, [column("age"), column("plan", STRING)]),
     ("column_missing_several", ColumnMissingError, OPTIONAL, [column("tenure", LONG)]),
@@ -544,6 +565,7 @@ TEXTS = [
         [column("age"), column("tenure", LONG), column("plan", STRING), expression("1", INT)],
     ),
     ("argument_unknown", ArgumentUnknownError, OPTIONAL, [named("age"), named("plann", STRING)]),
+    ("column_missing_field", ColumnMissingError, model(ORDER), [column("order", ITEMS_WITHOUT_SKU)]),
     ("type_unsafe", TypeUnsafeError, model(TENURE), [column("Tenure", STRING)]),
     (
         "type_unsafe_expression",

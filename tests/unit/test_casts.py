@@ -3,7 +3,16 @@
 import pytest
 from pyspark.sql import types as T
 
-from lakepredict._casts import is_safe
+from lakepredict._casts import (
+    PLACE,
+    FieldAmbiguousError,
+    FieldMissingError,
+    FieldUnsafeError,
+    Matcher,
+    has_struct,
+    is_safe,
+    without_places,
+)
 
 SCALARS = {
     "void": T.NullType(),
@@ -178,3 +187,95 @@ def test_decimal_of_any_precision_and_floating_point():
 def test_collations():
     """Strings of different collations may become one another."""
     assert is_safe(T.StringType("UTF8_LCASE"), T.StringType())
+
+
+# --- structs -----------------------------------------------------------------------------------------------
+
+LONG, DOUBLE, STRING = T.LongType(), T.DoubleType(), T.StringType()
+ORDER = struct(items=T.ArrayType(struct(sku=STRING, count=LONG, note=STRING)), total=DOUBLE)
+"""What a model takes in these tests, with an optional ``items[].note``."""
+
+
+def plan_type(given: T.DataType, wanted: T.DataType = ORDER, *, case_sensitive: bool = False) -> T.DataType:
+    """The type to make of an argument called ``order``."""
+    matcher = Matcher(
+        optional={"items[].note"},
+        same_name=lambda left, right: left == right if case_sensitive else left.lower() == right.lower(),
+        root="order",
+    )
+    return matcher.plan_type(given, wanted)
+
+
+def from_place(place: int, name: str, kind: T.DataType) -> T.StructField:
+    """A field that is taken from a place."""
+    return T.StructField(name, kind, True, {PLACE: place})
+
+
+def items_of(**fields: T.DataType) -> T.StructType:
+    """An order with items of these fields."""
+    return struct(total=T.IntegerType(), items=T.ArrayType(struct(**fields)))
+
+
+def test_fields_in_another_order():
+    """Fields are matched by name in any order, surplus ones left out, optional ones left away, and types widened."""
+    given = items_of(count=T.IntegerType(), more=T.VariantType(), SKU=STRING)
+    item = T.StructType([from_place(2, "sku", STRING), from_place(0, "count", LONG)])
+    expected = T.StructType([from_place(1, "items", T.ArrayType(item)), from_place(0, "total", DOUBLE)])
+    plain = struct(items=T.ArrayType(struct(sku=STRING, count=LONG)), total=DOUBLE)
+
+    assert expected == plan_type(given)
+    assert [part.metadata for part in expected.fields] == [part.metadata for part in plan_type(given).fields]
+    assert plain == without_places(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "path"),
+    [
+        (items_of(count=LONG), FieldMissingError, "order.items[].sku"),
+        (struct(total=DOUBLE), FieldMissingError, "order.items"),
+        (items_of(sku=STRING, Sku=STRING, SKU=STRING, count=LONG), None, ""),
+        (items_of(Sku=STRING, SKU=STRING, count=LONG), FieldAmbiguousError, "order.items[].sku"),
+        (items_of(sku=STRING, count=DOUBLE), FieldUnsafeError, "order.items[].count"),
+        (items_of(sku=struct(a=STRING), count=LONG), FieldUnsafeError, "order.items[].sku"),
+        (STRING, FieldUnsafeError, ""),
+    ],
+)
+def test_fields_that_do_not_fit(given, error, path):
+    """A field that is missing, there twice or of a wrong type is named by its path."""
+    if error is None:
+        assert plan_type(given) is not None
+        return
+    with pytest.raises(error) as raised:
+        plan_type(given)
+
+    assert path == str(raised.value)
+
+
+def test_fields_of_a_case_sensitive_session():
+    """Where names are case-sensitive, a field of another case is missing."""
+    with pytest.raises(FieldMissingError, match="sku"):
+        plan_type(items_of(SKU=STRING, count=LONG), case_sensitive=True)
+
+
+def test_structs_in_maps():
+    """The values of a MAP are matched as elements of an ARRAY are."""
+    given, wanted = T.MapType(STRING, struct(b=LONG, a=LONG)), T.MapType(STRING, struct(a=DOUBLE, b=LONG))
+    value = T.StructType([from_place(1, "a", DOUBLE), from_place(0, "b", LONG)])
+
+    assert T.MapType(STRING, value) == plan_type(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ORDER, True),
+        (T.ArrayType(ORDER), True),
+        (T.MapType(STRING, ORDER), True),
+        (T.ArrayType(LONG), False),
+        (LONG, False),
+    ],
+    ids=str,
+)
+def test_has_struct(kind, expected):
+    """A struct is found at any depth."""
+    assert expected is has_struct(kind)

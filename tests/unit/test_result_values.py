@@ -13,7 +13,7 @@ import scipy.sparse
 
 from lakepredict._worker.clocks import wall_clock as shown_by_clocks
 from lakepredict._worker.inputs import to_numpy
-from lakepredict._worker.results import sql_name, to_arrow, to_probabilities
+from lakepredict._worker.results import OPTIONAL, sql_name, to_arrow, to_probabilities
 from lakepredict.errors import ResultInvalidError
 
 BERLIN = "Europe/Berlin"
@@ -593,6 +593,52 @@ def test_timestamps_in_lists_of_outputs():
     expected = [[datetime(2024, 7, 1, 10, tzinfo=timezone.utc)]]
 
     assert expected == converted([[datetime(2024, 7, 1, 12)]], pa.list_(INSTANT), rows=1)
+
+
+# --- what may be absent ------------------------------------------------------------------------------------
+
+NOTE = pa.field("note", pa.string()).with_metadata(OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        [{"p": 1.5}, {"p": 2.5, "note": "n"}],
+        pd.Series([{"p": 1.5}, {"p": 2.5, "note": "n"}]),
+        pd.DataFrame([{"p": 1.5}, {"p": 2.5, "note": "n"}]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_absent_optional_output(predictions):
+    """An optional output that a prediction does not have is NULL."""
+    kind = pa.struct([("p", pa.float64()), NOTE])
+
+    assert converted(predictions, kind) == [{"p": 1.5, "note": None}, {"p": 2.5, "note": "n"}]
+
+
+@pytest.mark.parametrize("predictions", [[{"p": 1.5}] * 2, pd.DataFrame({"p": [1.5] * 2}), {"p": [1.5] * 2}], ids=str)
+def test_optional_output_that_no_prediction_has(predictions):
+    """An optional output that no prediction of the batch has is NULL in all of its rows."""
+    kind = pa.struct([("p", pa.float64()), NOTE])
+
+    assert converted(predictions, kind) == [{"p": 1.5, "note": None}] * 2
+
+
+def test_absent_optional_field():
+    """An optional field in a list of structs that is not there is NULL."""
+    kind = pa.list_(pa.struct([("p", pa.float64()), NOTE]))
+
+    assert converted([[{"p": 1.5}], []], kind) == [[{"p": 1.5, "note": None}], []]
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [[{"note": "n"}] * 2, pd.DataFrame({"note": ["n"] * 2}), pd.DataFrame({"other": [1.5] * 2, "note": ["n"] * 2})],
+    ids=str,
+)
+def test_absent_required_output(predictions):
+    """An output that is not optional has to be there."""
+    refused(predictions, pa.struct([("p", pa.float64()), NOTE]))
 
 
 # --- the order of the rows ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """MLflow signatures as Spark types."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
@@ -153,8 +154,10 @@ def test_tensor_of_strings(name):
 )
 def test_nested_column(kind, expected):
     """Arrays, maps and objects become ARRAY, MAP and STRUCT, at any depth; a Spark ML vector is an ARRAY."""
+    (found,) = inputs_of(ColSpec(kind, "x"))
+
     assert expected == spark_type(kind)
-    assert (Input("x", expected),) == inputs_of(ColSpec(kind, "x"))
+    assert expected == found.type
     assert expected == result_of(ColSpec(kind))
 
 
@@ -333,3 +336,68 @@ def test_any(kind):
         result_of(ColSpec(kind, "x"))
 
     assert expected == str(caught.value)
+
+
+# --- names and fields that are not always there -----------------------------------------------------------
+
+
+def test_numbered_columns():
+    """Columns that pandas has numbered are `0` and `1` in SQL, and keep their numbers for the model."""
+    frame = pd.DataFrame([[1.5, 2]]).astype({1: "int64"})
+    signature = ModelSignature.from_dict(infer_signature(frame, frame[[0, 1]]).to_dict())
+    found = read_signature(signature)
+
+    assert (Input("0", T.DoubleType(), label=0), Input("1", T.LongType(), label=1)) == found.inputs
+    assert struct(**{"0": T.DoubleType(), "1": T.LongType()}) == found.result
+
+
+def test_single_numbered_output():
+    """The one output of a numbered column has its number as its name."""
+    assert read([ColSpec("double", "x")], [ColSpec("double", 0)]).output == "0"
+
+
+def test_columns_of_several_levels():
+    """A column whose name has several levels is refused, for SQL has no such name."""
+    frame = pd.DataFrame([[1.5]], columns=pd.MultiIndex.from_tuples([("price", "last")]))
+    with pytest.raises(UnsupportedTypeError, match=r"a column named \('price', 'last'\)"):
+        read_signature(infer_signature(frame, np.ones(1)))
+
+
+def test_columns_of_one_name():
+    """A number and a text that are one name in SQL are refused."""
+    with pytest.raises(UnsupportedTypeError, match="two inputs named 1"):
+        inputs_of(ColSpec("double", 1), ColSpec("double", "1"))
+
+
+ITEM = Object([Property("sku", "string"), Property("note", "string", required=False)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ITEM, {"note"}),
+        (Array(ITEM), {"[].note"}),
+        (Map(ITEM), {"[].note"}),
+        (
+            Object([Property("items", Array(ITEM)), Property("first", ITEM, required=False)]),
+            {"items[].note", "first", "first.note"},
+        ),
+        (Array(Array(ITEM)), {"[][].note"}),
+        (DataType.double, set()),
+    ],
+    ids=str,
+)
+def test_optional_fields(kind, expected):
+    """The fields of structs that may be absent are known by their paths, in inputs and in a single output."""
+    (found,) = inputs_of(ColSpec(kind, "x"))
+
+    assert expected == found.optional
+    assert expected == read([ColSpec("double", "x")], [ColSpec(kind, "y")]).optional
+
+
+def test_optional_outputs():
+    """Outputs that MLflow saw in some predictions alone may be absent, and so may fields in them."""
+    answers = [{"a": 1.5, "b": {"x": 1}}, {"a": 2.5, "b": {"x": 2, "y": "s"}, "c": "t"}]
+    signature = infer_signature(pd.DataFrame({"x": [1.0, 2.0]}), answers)
+
+    assert {"c", "b.y"} == read_signature(signature).optional

@@ -61,7 +61,7 @@ def is_whole(gateway: Gateway, given: Any) -> Any:
         return there
     null = gateway("catalyst.expressions.IsNull")
     element = new_variable(gateway, given.dataType().elementType())
-    with_null = gateway("catalyst.expressions.ArrayExists")(given, _lambda(gateway, element, null(element)), False)
+    with_null = gateway("catalyst.expressions.ArrayExists")(given, new_lambda(gateway, [element], null(element)), False)
     return gateway("catalyst.expressions.And")(there, gateway("catalyst.expressions.Not")(with_null))
 
 
@@ -72,8 +72,8 @@ def new_variable(gateway: Gateway, kind: Any) -> Any:
     return gateway("catalyst.expressions.NamedLambdaVariable")("shared", kind, True, new_id, holder)
 
 
-def _lambda(gateway: Gateway, variable: Any, body: Any) -> Any:
-    return gateway("catalyst.expressions.LambdaFunction")(body, gateway.seq([variable]), False)
+def new_lambda(gateway: Gateway, variables: Sequence[Any], body: Any) -> Any:
+    return gateway("catalyst.expressions.LambdaFunction")(body, gateway.seq(variables), False)
 
 
 def let(gateway: Gateway, variable: Any, value: Any, body: Any) -> Any:
@@ -84,7 +84,7 @@ def let(gateway: Gateway, variable: Any, value: Any, body: Any) -> Any:
     # Whether a body may be NULL is said, not asked for: each let in it would double the time that the answer takes.
     body = gateway("catalyst.expressions.KnownNullable")(body)
     array = gateway("catalyst.expressions.CreateArray")(gateway.seq([value]))
-    bodies = gateway("catalyst.expressions.ArrayTransform")(array, _lambda(gateway, variable, body))
+    bodies = gateway("catalyst.expressions.ArrayTransform")(array, new_lambda(gateway, [variable], body))
     first = gateway("catalyst.expressions.Literal")(0, gateway("org.apache.spark.sql.types.DataTypes").IntegerType)
     return gateway("catalyst.expressions.GetArrayItem")(bodies, first, False)
 

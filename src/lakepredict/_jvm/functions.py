@@ -28,6 +28,7 @@ from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
 from lakepredict._call import Call, CallArgument, Feed, Splice
+from lakepredict._casts import has_struct
 from lakepredict._jvm.expressions import literal, shaped, titled
 from lakepredict._jvm.gateway import (
     FIELD,
@@ -41,6 +42,7 @@ from lakepredict._jvm.gateway import (
     type_of_json,
 )
 from lakepredict._jvm.pipelines import inlined, titled_part
+from lakepredict._jvm.structs import rebuilt
 from lakepredict._settings import Settings
 from lakepredict.engines.base import PythonFunction
 from lakepredict.errors import PredictError, PredictInternalError
@@ -231,6 +233,8 @@ class _PythonBuilder(_PythonFunction):
             return self._gateway("catalyst.parser.CatalystSqlParser")().parseExpression(f"{splice}L")
         feeds = RECORD.join(map(_feed, splice.feeds))
         inputs = self._java.fed(arguments, feeds, call.timezone)
+        if any(_is_rebuilt(feed) for feed in splice.feeds):
+            inputs = self._rebuilt(inputs, splice.feeds, call.timezone)
         types = [_fed_type(call.arguments[each.source[0]].type, each) for each in splice.feeds]
         if isinstance(splice.target, UserDefinedFunction):
             if any(isinstance(each, T.ArrayType) for each in types):
@@ -244,11 +248,23 @@ class _PythonBuilder(_PythonFunction):
             computed = self._gateway("catalyst.expressions.TryEval")(computed)
         return computed if part is not None else titled(self._gateway, computed, splice.name)
 
+    def _rebuilt(self, inputs: Any, feeds: Sequence[Feed], timezone: str) -> Any:
+        values = items(inputs)
+        for place, feed in enumerate(feeds):
+            if feed.cast_to is not None and _is_rebuilt(feed):
+                values[place] = rebuilt(self._gateway, values[place], feed.cast_to, timezone)
+        return self._gateway.seq(values)
+
+
+def _is_rebuilt(feed: Feed) -> bool:
+    """Return whether an argument has structs to match: a CAST would take their fields by position."""
+    return feed.cast_to is not None and has_struct(feed.cast_to)
+
 
 def _feed(feed: Feed) -> str:
     """A record for the builder in Java."""
     argument, field = feed.source
-    cast_to = "" if feed.cast_to is None else feed.cast_to.json()
+    cast_to = "" if feed.cast_to is None or _is_rebuilt(feed) else feed.cast_to.json()
     return FIELD.join((str(argument), "" if field is None else str(field), cast_to))
 
 

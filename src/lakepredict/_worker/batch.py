@@ -16,12 +16,20 @@ class Feature:
         dtype: the NumPy type of a tensor, or None for a column of a data frame.
         shape: the size of each dimension of a row of a tensor; -1 where it is not fixed.
         required: whether the signature says that the model needs it.
+        label: the name of its column in the data frame, where that is a number.
     """
 
     name: str | None
     dtype: str | None = None
     shape: tuple[int, ...] = ()
     required: bool = True
+    label: float | None = None
+
+    def column(self, place: int) -> str | float:
+        """Return the name of its column in a data frame, in which it stands at ``place``."""
+        if self.label is not None:
+            return self.label
+        return place if self.name is None else self.name
 
     def may_be_missing(self, kind: pa.DataType) -> bool:
         """Whether the model's form of it has a missing value: NaN, None or NaT."""

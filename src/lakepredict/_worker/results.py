@@ -17,6 +17,9 @@ from lakepredict._worker.clocks import instants
 from lakepredict._worker.row_order import in_row_order
 from lakepredict.errors import PredictionsMissingError, ResultInvalidError
 
+OPTIONAL = {b"optional": b"true"}
+"""The metadata of an Arrow field that a model may leave out; it is NULL then."""
+
 
 def to_probabilities(found: Any, labels: pa.Array, kind: pa.DataType, rows: int, label: str) -> pa.Array:
     """Return a matrix of probabilities, a row for each row and a column for each label, as maps from label to DOUBLE.
@@ -74,7 +77,9 @@ def to_arrow(
         found = _output(_single(predictions, name), kind, rows, timezone, label, "")
     else:
         arrays = [
-            _output(column, field.type, rows, timezone, label, f" of `{field.name}`")
+            pa.nulls(rows, field.type)
+            if column is None
+            else _output(column, field.type, rows, timezone, label, f" of `{field.name}`")
             for column, field in zip(columns, kind, strict=True)
         ]
         found = pa.StructArray.from_arrays(arrays, fields=list(kind))
@@ -124,8 +129,8 @@ _SQL_NAMES = {
 def _columns(predictions: Any, fields: Sequence[pa.Field], label: str) -> list[Any] | None:
     """The columns of several outputs: by name where the model names them, else by position; None if it gives rows.
 
-    A column never takes another's place: where one of its names is known, all have to be. In a tuple, columns
-    cannot be told from rows.
+    A column never takes another's place: where one of its names is known, all have to be, but for optional outputs,
+    which are None here if they are not there. In a tuple, columns cannot be told from rows.
     """
     names = [field.name for field in fields]
     wanted = [f"{field.name} {sql_name(field.type)}" for field in fields]
@@ -134,11 +139,13 @@ def _columns(predictions: Any, fields: Sequence[pa.Field], label: str) -> list[A
         raise ResultInvalidError(model=label, expected=expected, got=_shown(predictions))
     if _has_names(predictions):
         given = [str(name) for name in _names(predictions)]
-        if len(given) == 1 and given != names:
-            return None
         known = set(names) & set(given)
-        if len(known) == len(names):
-            return [_column_at(predictions, given.index(name)) for name in names]
+        needed = {field.name for field in fields if not _is_optional(field)}
+        # One column that is not all of them may have the structs themselves in it.
+        if len(given) == 1 and not (known and needed <= known):
+            return None
+        if known and needed <= known:
+            return [_column_at(predictions, given.index(name)) if name in known else None for name in names]
         fits = not known and len(given) == len(names)
     else:
         shape: tuple[int, ...] = getattr(predictions, "shape", ())
@@ -149,6 +156,10 @@ def _columns(predictions: Any, fields: Sequence[pa.Field], label: str) -> list[A
     if not fits:
         raise _wrong_columns(given, wanted, label)
     return [_column_at(predictions, position) for position in range(len(names))]
+
+
+def _is_optional(field: pa.Field) -> bool:
+    return field.metadata is not None and OPTIONAL.items() <= field.metadata.items()
 
 
 def _has_names(predictions: Any) -> bool:
@@ -379,9 +390,9 @@ def _member(row: Any, position: int, fields: Sequence[pa.Field]) -> Any:
     if row is None:
         return None
     if isinstance(row, dict):
-        if fields[position].name not in row:
+        if fields[position].name not in row and not _is_optional(fields[position]):
             raise pa.ArrowInvalid(f"{_shown(row)} has no `{fields[position].name}`")
-        return row[fields[position].name]
+        return row.get(fields[position].name)
     if len(row) != len(fields):
         raise pa.ArrowInvalid(f"{_shown(row)} has {len(row)} values, not {len(fields)}")
     return row[position]

@@ -207,7 +207,7 @@ class Scorer:
     def _frame(self, batch: Batch, *, categorical: bool) -> pd.DataFrame:
         import pandas as pd
 
-        names = [position if each.name is None else each.name for position, each in enumerate(self.features)]
+        names = [feature.column(place) for place, feature in enumerate(self.features)]
         columns = [
             self._column(feature, column, categorical=categorical)
             for feature, column in zip(self.features, batch.columns, strict=True)

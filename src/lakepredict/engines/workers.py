@@ -10,6 +10,7 @@ import hashlib
 import mmap
 import tarfile
 import tempfile
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lakepredict._worker.compiled import PackedTrees
 from lakepredict._worker.native import LOADERS, NativeModel
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.probabilities import NoProbabilitiesError
+from lakepredict._worker.results import OPTIONAL
 from lakepredict._worker.scorer import Scorer
 from lakepredict.engines import _trees
 from lakepredict.engines._trees import NotCompiledError
@@ -46,15 +48,27 @@ ARROW_TYPES: dict[type[T.DataType], pa.DataType] = {
 """Scalar result type -> what an Arrow UDF returns for it."""
 
 
-def arrow_type(kind: T.DataType) -> pa.DataType:
-    """The Arrow type of a result type; what PySpark has for it takes other arguments in each release."""
-    if isinstance(kind, T.ArrayType):
-        return pa.list_(pa.field("element", arrow_type(kind.elementType)))
-    if isinstance(kind, T.MapType):
-        return pa.map_(arrow_type(kind.keyType), arrow_type(kind.valueType))
-    if isinstance(kind, T.StructType):
-        return pa.struct([pa.field(field.name, arrow_type(field.dataType)) for field in kind.fields])
-    return ARROW_TYPES[type(kind)]
+def arrow_type(result: T.DataType, optional: Set[str] = frozenset(), prefix: str = "") -> pa.DataType:
+    """Return the Arrow type of a result type; what PySpark has for it takes other arguments in each release.
+
+    Args:
+        result: the Spark type.
+        optional: the paths of what may be absent, which the metadata of its Arrow field says.
+        prefix: the path to ``result``, with a dot behind it.
+    """
+    inside = f"{prefix.removesuffix('.')}[]."
+    if isinstance(result, T.ArrayType):
+        return pa.list_(pa.field("element", arrow_type(result.elementType, optional, inside)))
+    if isinstance(result, T.MapType):
+        return pa.map_(arrow_type(result.keyType), arrow_type(result.valueType, optional, inside))
+    if isinstance(result, T.StructType):
+        return pa.struct([_arrow_field(part, optional, f"{prefix}{part.name}") for part in result.fields])
+    return ARROW_TYPES[type(result)]
+
+
+def _arrow_field(part: T.StructField, optional: Set[str], path: str) -> pa.Field:
+    field = pa.field(part.name, arrow_type(part.dataType, optional, f"{path}."))
+    return field.with_metadata(OPTIONAL) if path in optional else field
 
 
 @dataclass(frozen=True)
@@ -191,8 +205,8 @@ def build(
     """
     return Scorer(
         model=shipped,
-        features=tuple(Feature(each.name, each.dtype, each.shape, each.required) for each in request.inputs),
-        result=arrow_type(result_type(request, labels)),
+        features=tuple(map(_feature, request.inputs)),
+        result=_arrow_result(request, labels),
         output=request.model.signature.output,
         timezone=request.timezone,
         on_null=request.on_null,
@@ -203,6 +217,15 @@ def build(
         native=native,
         trees=trees,
     )
+
+
+def _feature(column: Input) -> Feature:
+    return Feature(column.name, column.dtype, column.shape, column.required, column.label)
+
+
+def _arrow_result(request: Request, labels: Labels | None) -> pa.DataType:
+    optional = request.model.signature.optional if labels is None else frozenset()
+    return arrow_type(result_type(request, labels), optional)
 
 
 def _archive(source: Path, label: str) -> PackedModel:
