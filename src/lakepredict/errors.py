@@ -51,6 +51,7 @@ The tree::
     │   ├── ResultInvalidError          PREDICT_RESULT_INVALID
     │   │   └── PredictionsMissingError PREDICT_RESULT_INVALID
     │   ├── InputNullError              PREDICT_INPUT_NULL
+    │   ├── InputFormError              PREDICT_INPUT_FORM
     │   └── InputInvalidError           PREDICT_INPUT_INVALID
     └── PredictError                    a PREDICT call that cannot be bound
         ├── ArgumentNotConstantError    PREDICT_ARGUMENT_NOT_CONSTANT
@@ -291,6 +292,18 @@ class InputNullError(ScoringError):
         """The error of ``spark.lakepredict.onNull = error``."""
         expected = "a value in each row, since spark.lakepredict.onNull = error"
         return cls(model=model, input=name, expected=expected, rows=str(rows))
+
+
+class InputFormError(ScoringError):
+    """The model's inputs, as its signature has them, are not what the model was fitted on."""
+
+    condition = "PREDICT_INPUT_FORM"
+    template = (
+        "<model> cannot take its inputs as its signature has them.\n"
+        "  expected: <expected>\n"
+        "  got:      <got>\n"
+        "  hint: <hint>"
+    )
 
 
 class InputInvalidError(ScoringError):

@@ -17,9 +17,10 @@ from pyspark.errors import AnalysisException, PythonException
 from pyspark.sql import SparkSession
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from conftest import log_model
 from lakepredict.engines import workers
@@ -163,8 +164,44 @@ def test_categories(session: SparkSession, library: str) -> None:
     if library == "lightgbm":
         assert [row.p for row in session.sql(f"{query} {unknown}").collect()] == model.predict(missing).tolist()
     else:
-        with pytest.raises(PythonException, match="the model was not trained on the category 'east' of place"):
+        with pytest.raises(PythonException, match=r"(?s)PREDICT_INPUT_INVALID.*`place` does not fit.*'east'"):
             session.sql(f"{query} {unknown}").collect()
+
+
+@pytest.mark.parametrize("engine", ["arrow", "pandas"])
+def test_texts(session: SparkSession, engine: str) -> None:
+    """A pipeline that reads texts scores the texts, one row at a time and many, and not the name of their column."""
+    texts = pd.DataFrame({"remark": ["good", "very good", "bad", "not so bad"] * 5})
+    labels = ["yes", "yes", "no", "no"] * 5
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts["remark"], labels)
+    name = f"remarks_{engine}"
+    log_model(by_pickle, model, name, texts, np.array(labels))
+    session.conf.set("spark.lakepredict.engine", engine)
+    both = f"PREDICT('{name}', 1, remark) AS p, PREDICT_PROBA('{name}', 1, remark)['yes'] AS yes"
+    expected = [("good", "yes"), ("not so bad", "no"), ("very good", "yes")]
+    rows = session.sql(f"SELECT remark, {both} FROM VALUES ('good'), ('not so bad'), ('very good') AS t(remark)")
+    alone = session.sql(f"SELECT {both} FROM VALUES ('not so bad') AS t(remark)").first()
+
+    assert [(row.remark, row.p) for row in rows.orderBy("remark").collect()] == expected
+    assert alone == ("no", model.predict_proba(["not so bad"])[0][1])
+
+
+@pytest.mark.parametrize("engine", ["arrow", "pandas"])
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_numbered_categories(session: SparkSession, library: str, engine: str) -> None:
+    """A model that was trained on integers as categories, inside a pipeline, takes a column of integers."""
+    data = TEXTS.assign(place=pd.Categorical(PLACES), n=TEXTS["n"].astype("category"))
+    last: Any = lightgbm.LGBMRegressor(n_estimators=5, min_child_samples=3, verbosity=-1)
+    if library == "xgboost":
+        last = xgboost.XGBRegressor(n_estimators=5, enable_categorical=True)
+    scale = make_column_transformer((StandardScaler(), ["a", "b"]), remainder="passthrough")
+    model = make_pipeline(scale.set_output(transform="pandas"), last).fit(data, Y)
+    name = f"numbered_{library}_{engine}"
+    log_model(by_pickle, model, name, TEXTS, model.predict(data))
+    session.conf.set("spark.lakepredict.engine", engine)
+    found = session.sql(f"SELECT PREDICT('{name}', 1, *) AS p FROM engine_rows ORDER BY id").collect()
+
+    assert [row.p for row in found] == model.predict(data).tolist()
 
 
 REASONS = {

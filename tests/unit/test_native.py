@@ -26,7 +26,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from lakepredict._worker.inputs import to_categories, to_matrix
+from lakepredict._worker.inputs import to_matrix
 from lakepredict._worker.native import NativeModel
 from lakepredict._worker.packed_model import MlflowModel
 from lakepredict._worker.probabilities import NoProbabilitiesError
@@ -251,60 +251,12 @@ def test_threads(both: Any, rows: pd.DataFrame, target: pd.Series[float], monkey
     assert native.native.estimators_[0][-1].n_jobs == 3
 
 
-@pytest.mark.parametrize("library", ["lightgbm", "xgboost", "xgboost booster"])
-def test_categories(library: str, both: Any) -> None:
-    """Text becomes the categories that a model was trained with, whichever of them are in a batch."""
-    random = np.random.default_rng(1)
-    texts = random.choice(["north", "south", "west"], 300)
-    data = pd.DataFrame({"place": pd.Categorical(texts), "x": random.normal(size=300)})
-    target = data["x"] + 10 * data["place"].cat.codes
-    if library == "lightgbm":
-        fitted = lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1).fit(data, target)
-        native, _ = both(mlflow.lightgbm.save_model, fitted, names=("place", "x"))
-        expected = fitted.predict(data)
-    elif library == "xgboost":
-        fitted = xgboost.XGBRegressor(n_estimators=5, enable_categorical=True).fit(data, target)
-        native, _ = both(mlflow.xgboost.save_model, fitted, names=("place", "x"))
-        expected = fitted.predict(data)
-    else:
-        fitted = xgboost.train({}, xgboost.DMatrix(data, target, enable_categorical=True), num_boost_round=5)
-        native, _ = both(mlflow.xgboost.save_model, fitted, names=("place", "x"))
-        expected = fitted.predict(xgboost.DMatrix(data, enable_categorical=True))
-    backwards = data.iloc[::-1]
-    frame = pd.DataFrame({"place": to_categories(pa.array(texts[::-1])), "x": backwards["x"].to_numpy()})
-    few = frame[frame["place"] == "west"].assign(place=lambda rows: rows["place"].cat.remove_unused_categories())
-
-    assert native.categorical
-    assert not native.takes_matrix([pa.string(), pa.float64()])
-    np.testing.assert_array_equal(native.predict(frame), expected[::-1])
-    np.testing.assert_array_equal(native.predict(few), expected[::-1][frame["place"] == "west"])
-    none = frame.head(2).assign(place=to_categories(pa.nulls(2, pa.string())))
-    assert np.isfinite(native.predict(none)).all()
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_unknown_category(first: bool, both: Any) -> None:
-    """XGBoost takes a category that it has not seen for another one, unless it is in the first column."""
-    texts = np.array(["north", "south", "west"] * 20)
-    data = pd.DataFrame({"x": np.arange(60.0), "place": pd.Categorical(texts)})
-    data = data[["place", "x"]] if first else data
-    fitted = xgboost.XGBRegressor(n_estimators=5, enable_categorical=True).fit(data, data["x"])
-    native, _ = both(mlflow.xgboost.save_model, fitted, names=tuple(data.columns))
-    row = pd.DataFrame({"x": [1.0], "place": to_categories(pa.array(["east"]))})[list(data.columns)]
-
-    if not first:
-        assert np.isfinite(fitted.predict(row)).all()
-    with pytest.raises(ValueError, match="not trained on the category 'east' of place"):
-        native.predict(row)
-
-
 def test_texts(both: Any) -> None:
     """A pipeline that encodes text gets Python's texts."""
     data = pd.DataFrame({"place": ["north", "south"] * 10, "x": np.arange(20.0)})
     encode = make_column_transformer((OneHotEncoder(), ["place"]), remainder="passthrough")
     native, usual = both(mlflow.sklearn.save_model, make_pipeline(encode, LinearRegression()).fit(data, data["x"]))
 
-    assert not native.categorical
     np.testing.assert_array_equal(native.predict(data), usual.predict(data))
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from lakepredict._worker.batch import Feature
+from lakepredict._worker.form import Form
 from lakepredict._worker.inputs import complete, to_numpy, to_tensor
 from lakepredict._worker.scorer import Scorer
 from lakepredict.errors import (
@@ -40,16 +41,15 @@ class StandIn:
     label: str = LABEL
     seen: list[Any] = field(default_factory=list)
     notes: dict[Any, Any] = field(default_factory=dict)
-    categorical: bool = False
     matrix: bool = False
 
     def load(self, names: Any = None) -> StandIn:
         """Itself, loaded."""
         return self
 
-    def takes_matrix(self, kinds: Any) -> bool:
-        """Whether it was made to take one."""
-        return self.matrix
+    def form(self, names: Any, arrow_types: Any) -> Form:
+        """A matrix, if it was made to take one."""
+        return Form("matrix" if self.matrix else "table")
 
     def predict(self, data: Any, params: Any = None) -> Any:
         """The answer."""

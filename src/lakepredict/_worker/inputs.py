@@ -67,15 +67,6 @@ def _texts(column: pa.Array) -> Any:
     return distinct.take(encoded.indices.fill_null(-1).to_numpy())
 
 
-def to_categories(column: pa.Array) -> Any:
-    """A column of text as pandas' categories."""
-    import pandas as pd
-
-    encoded = column.dictionary_encode()
-    categories = pd.Index(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
-    return pd.Categorical.from_codes(encoded.indices.fill_null(-1).to_numpy(), categories)
-
-
 def to_matrix(columns: Sequence[pa.Array]) -> Any:
     """Columns of numbers side by side, in the type that holds all of them; NULL is NaN, and integers have none.
 

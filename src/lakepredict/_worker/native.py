@@ -19,6 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from lakepredict._worker.form import Form, form_of
+from lakepredict._worker.parts import booster_library, parts
 from lakepredict._worker.probabilities import Classifier, classifier_of
 
 LOADERS = {
@@ -32,8 +34,8 @@ LOADERS = {
 _BY_NAME = {"ColumnTransformer", "FunctionTransformer", "FeatureUnion"}
 """Parts of scikit-learn that may choose columns by their names, or hand them to a function of the user's."""
 
-_OF_TARGET = {"transformer", "transformer_"}
-"""Where scikit-learn keeps what it does to the target."""
+_OWN_FLAVORS = {"xgboost", "lightgbm"}
+"""Libraries whose models are called the same way when they are logged as models of scikit-learn."""
 
 
 class NativeModel:
@@ -42,7 +44,6 @@ class NativeModel:
     Attributes:
         native: the library's own object.
         function: which of its functions the model was logged with.
-        categorical: whether it takes columns of text as pandas' categories, which it knows from its training.
     """
 
     def __init__(self, path: str, names: Sequence[str | None]) -> None:
@@ -54,16 +55,47 @@ class NativeModel:
         """
         flavors = _flavors(path)
         conf = flavors["python_function"]
+        flavor = LOADERS[conf["loader_module"]]
+        native = _LOAD[flavor](path, flavors[flavor])
+        _limit_threads(native, _threads())
+        self._set_up(native, flavor, str(conf.get("predict_fn", "predict")), names)
+
+    @classmethod
+    def of(cls, native: Any, names: Sequence[str | None]) -> NativeModel:
+        """Return a model that was not logged yet, to call it as it will be called."""
+        model = cls.__new__(cls)
+        model._set_up(native, "sklearn", "predict", names)
+        return model
+
+    def _set_up(self, native: Any, flavor: str, function: str, names: Sequence[str | None]) -> None:
+        library = type(native).__module__.partition(".")[0]
         self._names = list(names)
-        self._flavor = LOADERS[conf["loader_module"]]
-        self.function = str(conf.get("predict_fn", "predict"))
-        self.native = _LOAD[self._flavor](path, flavors[self._flavor])
-        _limit_threads(self.native, _threads())
-        self._takes_matrix = _takes_matrix(self._flavor, self.native, self._names)
-        self.categorical = _is_categorical(self._flavor, self.native)
-        self._order = _order(self._flavor, self.native, self._names)
+        self._flavor = library if library in _OWN_FLAVORS else flavor
+        self.function = function
+        self.native = native
+        self._takes_matrix = _takes_matrix(self._flavor, native, self._names)
+        self._order = _order(self._flavor, native, self._names)
+        self._forms: dict[tuple[pa.DataType, ...], Form] = {}
         self._classifier: Classifier | None = None
-        self._call = _CALL.get(self._flavor, getattr)(self.native, self.function)
+        self._call = _CALL.get(self._flavor, getattr)(native, function)
+
+    def form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
+        """Return the form in which it takes a batch.
+
+        Args:
+            names: the names of the inputs, those that it was loaded with.
+            arrow_types: their types.
+
+        Raises:
+            FormError: there is none.
+        """
+        key = tuple(arrow_types)
+        if key not in self._forms:
+            if self.takes_matrix(arrow_types):
+                self._forms[key] = Form("matrix")
+            else:
+                self._forms[key] = Form() if self._flavor == "onnx" else form_of(self.native, self.function, names, key)
+        return self._forms[key]
 
     def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
         """Whether a NumPy matrix of the inputs, in their order, means the same to it as a data frame.
@@ -98,13 +130,7 @@ class NativeModel:
             return self.classifier().probabilities(self._arranged(data))
 
     def _arranged(self, data: Any) -> Any:
-        if self._order:
-            return data[self._order]
-        if self.categorical and self._flavor == "xgboost":
-            for name, kept in _kept_categories(self.native):
-                if kept is not None:
-                    data[name] = _among(data[name], kept.to_pylist())
-        return data
+        return data[self._order] if self._order else data
 
     def classifier(self) -> Classifier:
         """The classifier that the model is.
@@ -212,39 +238,15 @@ def _threads() -> int:
 
 def _limit_threads(model: Any, threads: int) -> None:
     """Keep a model to the threads of its task; it may have been trained with one for each core of a larger machine."""
-    for each in _parts(model):
-        if hasattr(each, "n_jobs"):
-            each.n_jobs = threads
-        booster = _xgboost_booster(each)
-        if booster is not None:
-            booster.set_param({"nthread": threads})
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    """A model and the fitted models and transformers in it, each once."""
-    seen: set[int] = set()
-    found = [model]
-    while found:
-        each = found.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        if isinstance(each, (list, tuple)):
-            found += each
-        elif isinstance(each, dict):
-            found += each.values()
-        elif type(each).__name__ == "ndarray":
-            found += each.reshape(-1).tolist() if each.dtype == object else []
-        elif hasattr(each, "get_params") and not isinstance(each, type):
-            yield each
-            found += [value for name, value in vars(each).items() if name not in _OF_TARGET]
+    for part in parts(model):
+        if hasattr(part, "n_jobs"):
+            part.n_jobs = threads
+        if booster_library(part) == "xgboost":
+            part.set_param({"nthread": threads})
 
 
 def _xgboost_booster(model: Any) -> Any:
-    name = f"{type(model).__module__}.{type(model).__name__}"
-    if name == "xgboost.core.Booster":
-        return model
-    return model.get_booster() if name.startswith("xgboost.sklearn.") else None
+    return model.get_booster() if hasattr(model, "get_booster") else model
 
 
 def _takes_matrix(flavor: str, model: Any, names: list[str | None]) -> bool:
@@ -254,13 +256,14 @@ def _takes_matrix(flavor: str, model: Any, names: list[str | None]) -> bool:
         return False
     if flavor == "sklearn":
         known = getattr(model, "feature_names_in_", None)
-        own = all(_is_own(each) for each in _parts(model))
+        own = all(_is_own(part) for part in parts(model))
         width = getattr(model, "n_features_in_", None)
         return own and (list(known) == names if known is not None else width == len(names))
     if flavor == "xgboost":
         booster = _xgboost_booster(model)
         return booster.feature_names in (names, None) and "c" not in (booster.feature_types or [])
-    return not _is_categorical(flavor, model) and _lightgbm_booster(model).num_feature() == len(names)
+    booster = _lightgbm_booster(model)
+    return not booster.pandas_categorical and booster.num_feature() == len(names)
 
 
 def _order(flavor: str, model: Any, names: list[str | None]) -> list[str]:
@@ -280,35 +283,6 @@ def _is_own(part: Any) -> bool:
 
 def _lightgbm_booster(model: Any) -> Any:
     return getattr(model, "booster_", model)
-
-
-def _is_categorical(flavor: str, model: Any) -> bool:
-    """Whether the model has kept the categories that it was trained with.
-
-    Models of XGBoost before 3.1 have not: they take categories by their numbers, which are others in each batch.
-    """
-    if flavor == "lightgbm":
-        return bool(_lightgbm_booster(model).pandas_categorical)
-    booster = _xgboost_booster(model) if flavor == "xgboost" else None
-    if booster is None or "c" not in (booster.feature_types or []) or not hasattr(booster, "get_categories"):
-        return False
-    return any(known is not None for _, known in _kept_categories(model))
-
-
-def _among(column: Any, kept: list[Any]) -> Any:
-    """A column with all the categories that a model has kept of it.
-
-    XGBoost refuses a category that it has not seen in some columns, and takes it for another in others.
-    """
-    unknown = set(column.cat.categories) - set(kept)
-    if unknown:
-        raise ValueError(f"the model was not trained on the category {min(unknown)!r} of {column.name}")
-    return column.cat.set_categories(kept)
-
-
-def _kept_categories(model: Any) -> Any:
-    """The name of each feature of XGBoost, with the categories that the model has kept of it, or None."""
-    return _xgboost_booster(model).get_categories(export_to_arrow=True).to_arrow()
 
 
 def _call_xgboost(model: Any, function: str) -> Callable[[Any], Any]:

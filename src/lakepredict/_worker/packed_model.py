@@ -23,7 +23,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakepredict._worker.native import NativeModel
+from lakepredict._worker.form import Form, form_of
+from lakepredict._worker.native import LOADERS, NativeModel
 from lakepredict._worker.probabilities import Classifier, classifier
 from lakepredict.errors import ModelUnloadableError
 
@@ -182,8 +183,6 @@ def _normalised(package: str) -> str:
 class MlflowModel:
     """A model of any flavor in this process, as MLflow loads it."""
 
-    categorical = False
-
     def __init__(self, path: str) -> None:
         import mlflow.pyfunc
         from mlflow.models import ModelSignature
@@ -196,10 +195,30 @@ class MlflowModel:
         params = signature and signature.params
         self._model.metadata.signature = ModelSignature(params=params) if params else None
         self._classifier: Classifier | None = None
+        self._forms: dict[tuple[pa.DataType, ...], Form] = {}
 
-    def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
-        """Never: MLflow's models take data frames."""
-        return False
+    def form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
+        """Return the form in which it takes a batch: a data frame, but for some models of scikit-learn and its kin.
+
+        Args:
+            names: the names of the inputs, the same for each call.
+            arrow_types: their types.
+
+        Raises:
+            FormError: there is none.
+        """
+        key = tuple(arrow_types)
+        if key not in self._forms:
+            self._forms[key] = self._form(names, key)
+        return self._forms[key]
+
+    def _form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
+        # MLflow hands a data frame to these libraries as it is, and knows nothing of what they do with it.
+        if LOADERS.get(self._model.loader_module, "onnx") == "onnx":
+            return Form()
+        function = self._model.metadata.flavors["python_function"].get("predict_fn", "predict")
+        with self._modules.in_place():
+            return form_of(self._model.get_raw_model(), function, names, arrow_types)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Score one batch.

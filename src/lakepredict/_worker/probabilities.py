@@ -101,7 +101,8 @@ def _xgboost(booster: Any) -> Classifier:
     classes = max(int(learner["learner_model_param"]["num_class"]), 2)
 
     def probabilities(data: Any) -> Any:
-        found = booster.predict(xgboost.DMatrix(data), output_margin=objective == "multi:softmax")
+        matrix = xgboost.DMatrix(data, enable_categorical=hasattr(data, "columns"))
+        found = booster.predict(matrix, output_margin=objective == "multi:softmax")
         if objective == "multi:softprob":
             return found
         if objective == "multi:softmax":

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from lakepredict._settings import OnNull
 from lakepredict._worker.batch import Batch, Feature, scattered
+from lakepredict._worker.categories import Categories, UnknownCategoryError
+from lakepredict._worker.form import Form, FormError
 from lakepredict._worker.inputs import (
     complete,
     gapless,
-    to_categories,
     to_matrix,
     to_numpy,
     to_tensor,
@@ -25,7 +26,13 @@ from lakepredict._worker.inputs import (
 from lakepredict._worker.missing import Notes, score_around_missing
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.results import to_arrow, to_probabilities
-from lakepredict.errors import InputInvalidError, InputNullError, ModelFailedError, ModelUnloadableError
+from lakepredict.errors import (
+    InputFormError,
+    InputInvalidError,
+    InputNullError,
+    ModelFailedError,
+    ModelUnloadableError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +106,7 @@ class Scorer:
         """Halve the batch until the rows that the model fails on stand alone."""
         try:
             return self._score(batch)
-        except (ModelUnloadableError, MemoryError):
+        except (ModelUnloadableError, InputFormError, MemoryError):
             raise
         except Exception:
             if len(batch) == 1:
@@ -190,44 +197,57 @@ class Scorer:
         return to_arrow(found, self.result, rows, self.timezone, label, self.shapes, self.output)
 
     def _data(self, batch: Batch, model: MlflowModel | NativeModel) -> Any:
-        """What the model takes: a matrix, a data frame, a tensor, or tensors by their names."""
-        if self.features[0].dtype is None:
-            if model.takes_matrix([each.type for each in batch.columns]):
-                return to_matrix(batch.columns)
-            return self._frame(batch, categorical=model.categorical)
+        """Return what the model takes: a matrix, a data frame or what stands for one, a tensor, tensors by name."""
+        form = self._form(batch, model)
+        if self.features[0].dtype is not None:
+            return self._tensors(batch, form)
+        if form.takes == "matrix":
+            return to_matrix(batch.columns)
+        return form.arranged(self._frame(batch, form))
+
+    def _form(self, batch: Batch, model: MlflowModel | NativeModel) -> Form:
+        names = [feature.name for feature in self.features]
+        try:
+            return model.form(names, [column.type for column in batch.columns])
+        except FormError as exc:
+            raise InputFormError(
+                model=self.model.value.label, expected=exc.expected, got=exc.got, hint=exc.hint
+            ) from exc
+
+    def _tensors(self, batch: Batch, form: Form) -> Any:
         tensors = [self._tensor(*each) for each in zip(self.features, batch.columns, strict=True)]
         if self.features[0].name is not None:
             return {feature.name: tensor for feature, tensor in zip(self.features, tensors, strict=True)}
         if len(tensors) == 1:
-            return tensors[0]
+            return tensors[0].reshape(-1) if form.takes == "column" else tensors[0]
         import numpy as np
 
         return np.column_stack(tensors)
 
-    def _frame(self, batch: Batch, *, categorical: bool) -> pd.DataFrame:
+    def _frame(self, batch: Batch, form: Form) -> pd.DataFrame:
         import pandas as pd
 
-        names = [feature.column(place) for place, feature in enumerate(self.features)]
-        columns = [
-            self._column(feature, column, categorical=categorical)
-            for feature, column in zip(self.features, batch.columns, strict=True)
-        ]
-        return pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
+        columns = {}
+        for place, (feature, values) in enumerate(zip(self.features, batch.columns, strict=True)):
+            columns[feature.column(place)] = self._column(feature, values, form.categories.get(place))
+        return pd.DataFrame(columns, copy=False)
 
-    def _column(self, feature: Feature, column: pa.Array, *, categorical: bool) -> Any:
+    def _column(self, feature: Feature, values: pa.Array, categories: Categories | None) -> Any:
         """Return one column of a data frame, which the model may change.
 
         Raises:
-            InputInvalidError: a time is out of the range of pandas' own type.
+            InputInvalidError: a value is no category of the model, or a time is out of the range of pandas' own type.
         """
-        if categorical and pa.types.is_string(column.type):
-            return to_categories(column)
         try:
-            values = to_numpy(column, self.timezone, nullable=self.on_null == "pass")
+            if categories is not None:
+                return categories.column(values)
+            column = to_numpy(values, self.timezone, nullable=self.on_null == "pass")
+        except UnknownCategoryError as exc:
+            raise self._invalid(feature, f"a category that the model was trained with: {categories}", exc) from exc
         except (ValueError, OverflowError) as exc:
             raise self._invalid(feature, "times that the model's library can hold", exc) from exc
         # Arrow's own memory is read-only, and belongs to all calls of the query that have the column.
-        return values if _is_writable(values) else values.copy()
+        return column if _is_writable(column) else column.copy()
 
     def _tensor(self, feature: Feature, column: pa.Array) -> Any:
         try:

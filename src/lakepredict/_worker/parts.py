@@ -1,0 +1,40 @@
+"""The fitted models in a model: steps of pipelines, members of ensembles, boosters; runs in Python workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+_OF_TARGET = {"transformer", "transformer_"}
+"""Where scikit-learn keeps what it does to the target."""
+
+_BOOSTERS = {"xgboost.core.Booster": "xgboost", "lightgbm.basic.Booster": "lightgbm"}
+"""The classes that hold the trees of two libraries; a model that is not fitted has none."""
+
+
+def parts(model: Any) -> Iterator[Any]:
+    """Yield a model and the models, transformers and boosters in it, each once."""
+    seen: set[int] = set()
+    waiting = [model]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, (list, tuple)):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+        elif type(part).__name__ == "ndarray":
+            waiting += part.reshape(-1).tolist() if part.dtype == object else []
+        elif booster_library(part) is not None:
+            yield part
+        elif (hasattr(part, "get_params") or hasattr(part, "estimator")) and not isinstance(part, type):
+            # What a calibrated classifier has for each fold is no estimator, but holds one.
+            yield part
+            waiting += [value for name, value in vars(part).items() if name not in _OF_TARGET]
+
+
+def booster_library(part: Any) -> str | None:
+    """Return which library an object is a booster of, or None."""
+    return _BOOSTERS.get(f"{type(part).__module__}.{type(part).__name__}")
