@@ -2,7 +2,8 @@
 
 Rules: by name when every argument carries a name and together they cover the required inputs, with surplus arguments
 ignored, and a column too whose name is given by ``name => expression``; otherwise by position, on an exact count, and
-never where an argument's name is the name of another input.
+never where an argument's name is the name of another input. Position means something only where arguments were written
+one by one: a column that came of ``*`` or of a struct never takes the place of an input of another name.
 """
 
 from __future__ import annotations
@@ -64,14 +65,26 @@ class BoundInput:
 
 @dataclass(frozen=True)
 class Binding:
-    """A PREDICT call that is known to be right: the inputs in the order of the signature."""
+    """A PREDICT call that is known to be right.
+
+    Attributes:
+        model: what the call's model and version resolved to.
+        inputs: the inputs that an argument feeds, in the order of the signature.
+        absent: the optional inputs that none feeds.
+    """
 
     model: ResolvedModel
     inputs: tuple[BoundInput, ...]
+    absent: tuple[Input, ...] = ()
 
 
 def bind(
-    reference: ModelReference, model: ResolvedModel, arguments: Sequence[Argument], *, case_sensitive: bool
+    reference: ModelReference,
+    model: ResolvedModel,
+    arguments: Sequence[Argument],
+    *,
+    case_sensitive: bool,
+    one_by_one: bool,
 ) -> Binding:
     """Bind a call's feature arguments to the model's inputs.
 
@@ -80,29 +93,19 @@ def bind(
         model: what the query's model and version resolved to.
         arguments: the feature arguments in the order of the call, ``*`` already expanded.
         case_sensitive: the session's ``spark.sql.caseSensitive``.
+        one_by_one: whether each argument is known to have been written, and none to have come of a ``*``.
 
     Raises:
         ColumnMissingError, ColumnAmbiguousError, ColumnSwappedError, ArgumentCountError,
         ArgumentUnknownError, TypeUnsafeError: the arguments do not fit.
     """
     given = _expand_struct(model, arguments)
-    call = _Call(reference, model, _inputs(model, given), given, case_sensitive)
-    pairs = enumerate(call.pair(), 1)
-    return Binding(model, tuple(call.check_type(position, each, argument) for position, (each, argument) in pairs))
-
-
-def require_names(
-    reference: ModelReference, model: ResolvedModel, columns: Sequence[Argument], *, case_sensitive: bool
-) -> None:
-    """Refuse columns that have not the names of all required inputs, though there may be as many as inputs.
-
-    Raises:
-        ColumnMissingError: an input has a name, and no column has it.
-    """
-    call = _Call(reference, model, model.signature.inputs, list(columns), case_sensitive)
-    missing = [each for each in call.inputs if each.required and each.name is not None and not call.called(each.name)]
-    if missing:
-        raise call.missing(missing)
+    written = one_by_one and given == list(arguments)
+    call = _Call(reference, model, _inputs(model, given), given, case_sensitive, written)
+    pairs = call.pair()
+    fed = {column.name for column, _ in pairs}
+    bound = tuple(call.check_type(position, column, argument) for position, (column, argument) in enumerate(pairs, 1))
+    return Binding(model, bound, tuple(column for column in call.inputs if column.name not in fed))
 
 
 def _expand_struct(model: ResolvedModel, arguments: Sequence[Argument]) -> list[Argument]:
@@ -135,6 +138,7 @@ class _Call:
     inputs: tuple[Input, ...]
     arguments: list[Argument]
     case_sensitive: bool
+    one_by_one: bool
 
     def pair(self) -> list[tuple[Input, Argument]]:
         pairs = self._pair()
@@ -149,7 +153,7 @@ class _Call:
             missing = [each for each in self.inputs if each.required and not self.called(each.name)]
             if not missing:
                 return self._pair_by_name(self.inputs, self.arguments)
-            if not self._explicit and len(self.arguments) != len(self.inputs):
+            if not self.one_by_one or (not self._explicit and len(self.arguments) != len(self.inputs)):
                 raise self.missing(missing)
         return self._pair_mixed() if self._explicit else self._pair_by_position()
 
@@ -219,6 +223,8 @@ class _Call:
         # Also where names are case-sensitive: a name that differs in case alone is no reason to take another's place.
         if argument.name is None or each.name is None or _alike(argument.name, each.name):
             return
+        if not self.one_by_one:
+            raise self.missing([column for column in self.inputs if not self.called(column.name)] or [each])
         if any(_alike(argument.name, other.name) for other in self.inputs):
             raise ColumnSwappedError(
                 call=str(self.reference),

@@ -44,6 +44,7 @@ class Call:
         timezone: the session's ``spark.sql.session.timeZone``.
         settings: the session's ``spark.lakepredict`` settings.
         memo: what calls of one query tell each other, so that all see one version of a model.
+        one_by_one: whether it is known that each argument was written, and none came of a ``*``.
     """
 
     arguments: tuple[CallArgument, ...]
@@ -51,6 +52,7 @@ class Call:
     timezone: str
     settings: Settings
     memo: MutableMapping[str, int]
+    one_by_one: bool
 
 
 @dataclass(frozen=True)

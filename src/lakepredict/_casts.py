@@ -154,6 +154,18 @@ def without_places(plan_type: T.DataType) -> T.DataType:
     return plan_type
 
 
+def has_places(plan_type: T.DataType) -> bool:
+    """Return whether a plan type has a struct whose fields say where they are taken from."""
+    if isinstance(plan_type, T.ArrayType):
+        return has_places(plan_type.elementType)
+    if isinstance(plan_type, T.MapType):
+        return has_places(plan_type.valueType)
+    if not isinstance(plan_type, T.StructType):
+        return False
+    # A struct of optional fields alone, none of which is there, has none to say it.
+    return not plan_type.fields or PLACE in plan_type.fields[0].metadata
+
+
 def has_struct(spark_type: T.DataType) -> bool:
     """Return whether a type is a struct, or has one in it."""
     if isinstance(spark_type, T.ArrayType):

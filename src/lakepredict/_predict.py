@@ -82,11 +82,14 @@ class Binder:
         version = _find_once(call, reference)
         model = _registry.describe(reference, version, call.settings.registry_timeout)
         features, params = _split(call, model)
-        binding = _binding.bind(reference, model, features, case_sensitive=call.case_sensitive)
+        binding = _binding.bind(
+            reference, model, features, case_sensitive=call.case_sensitive, one_by_one=call.one_by_one
+        )
         request = Request(
             reference=reference,
             model=model,
             inputs=tuple(bound.input for bound in binding.inputs),
+            absent=binding.absent,
             timezone=call.timezone,
             on_null=call.settings.on_null,
             params=_read_params(reference, model, params),

@@ -469,7 +469,7 @@ class ColumnMissingError(PredictError):
         "<call> needs <missing>, which no argument provides.\n"
         "  expected: <expected>   (signature of <uri>)\n"
         "  got:      <got>\n"
-        "  hint: add what is missing, or pass * to bind by name."
+        "  hint: add what is missing; name => expression says what an input is fed with."
     )
 
 

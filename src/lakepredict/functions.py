@@ -29,7 +29,8 @@ _PREDICT = {
     "arguments": f"""{_MODEL_AND_VERSION}
       * cols - the inputs of the model's signature. They bind by name if each has a name and together they cover the
           required inputs: columns that the model does not know are ignored, so * passes a whole row, and
-          price => expression names an input. Otherwise they bind by position, exactly one for each input.
+          price => expression names an input. Otherwise columns that are written one by one bind by position, exactly
+          one for each input; * and structs never do.
           Types widen (INT to DOUBLE, DATE to TIMESTAMP); anything else needs a CAST.
       * params => map('alpha', 0.5) - inference parameters of the signature; a constant MAP, or a STRUCT where
           they have several types: params => named_struct('alpha', 0.5, 'mode', 'fast').
@@ -251,8 +252,11 @@ def predict_proba(
 def _call(
     function: str, model: str, version: int | str, cols: Sequence[Column | str], params: Mapping[str, object] | None
 ) -> Column:
-    arguments = [F.lit(model), F.lit(version), *(F.col(each) if isinstance(each, str) else each for each in cols)]
+    columns = [F.col(column) if isinstance(column, str) else column for column in cols]
+    arguments = [F.lit(model), F.lit(version), *columns]
     if params is not None:
-        members = [F.lit(each) for pair in params.items() for each in pair]
+        members = [F.lit(member) for pair in params.items() for member in pair]
         arguments.append(_jvm.named_argument("params", F.named_struct(*members)))
+    if _jvm.are_single(columns):
+        arguments.append(_jvm.one_by_one())
     return F.call_function(function, *arguments)

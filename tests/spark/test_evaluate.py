@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from conftest import log_model, register_model
 from lakepredict import lakehouse
-from lakepredict.errors import ColumnMissingError, EvaluationError, KeyInvalidError
+from lakepredict.errors import EvaluationError, KeyInvalidError
 
 RANDOM = np.random.default_rng(5)
 FORECAST = pd.DataFrame(
@@ -187,7 +187,7 @@ def test_challenge_of_classifiers(spark: SparkSession) -> None:
         ("SELECT 1D AS price, 2D AS paid", {"actual": "pad"}, EvaluationError),
         ("SELECT 1D AS price, 'a' AS paid", {}, EvaluationError),
         ("SELECT 1D AS price, CAST(NULL AS DOUBLE) AS paid", {}, EvaluationError),
-        ("SELECT 1D AS cost, 2D AS paid", {}, ColumnMissingError),
+        ("SELECT 1D AS cost, 2D AS paid", {}, AnalysisException),
     ],
 )
 def test_wrong_challenges(spark: SparkSession, data: str, options: dict, error: type[Exception]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from chispa import assert_df_equality
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature, infer_signature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, DataType, Schema
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import Bucketizer, VectorAssembler
@@ -22,6 +23,7 @@ from pyspark.sql import functions as F
 from sklearn.linear_model import LinearRegression as LinearModel
 
 import lakepredict
+from conftest import register_model
 from lakepredict import _registry
 
 pytestmark = pytest.mark.usefixtures("models", "sales")
@@ -477,3 +479,128 @@ def test_matrix_as_columns_and_as_one_array(spark: SparkSession) -> None:
     )
     with pytest.raises(PySparkException, match="an array has 2 values where the model takes 3"):
         spark.sql("SELECT PREDICT('matrix', 1, array(price, visits)) FROM sales").collect()
+
+
+# --- a whole row binds by name -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weather(spark: SparkSession) -> None:
+    """A model of three inputs, and a table that lacks one of them and has another column in its place."""
+    names = ("price", "visits", "temperature")
+    register_model("weather", 1.0, dict.fromkeys(names, DataType.double))
+    rows = [(1.0, 2.0, 9.0), (2.0, 4.0, 8.0)]
+    spark.createDataFrame(rows, "price DOUBLE, visits DOUBLE, customer_id DOUBLE").createOrReplaceTempView("orders_3")
+    spark.createDataFrame(rows, "x DOUBLE, y DOUBLE, z DOUBLE").createOrReplaceTempView("orders_xyz")
+
+
+WHOLE_ROWS = {
+    "star": "SELECT PREDICT('weather', 1, *) FROM {t}",
+    "star of a table": "SELECT PREDICT('weather', 1, t.*) FROM {t} t",
+    "star after a join": "SELECT predict('weather', 1, t.*) FROM {t} t JOIN range(2) r ON true",
+    "struct": "SELECT PREDICT('weather', 1, struct(*)) FROM {t}",
+    "star with a comment": "SELECT PREDICT('weather', /* all, of them */ 1, -- *\n *) FROM {t}",
+    "star and a name": "SELECT PREDICT('weather', 1, *, price => 3D) FROM {t}",
+    "try_predict": "SELECT TRY_PREDICT('weather', 1, *) FROM {t}",
+    "nested": "SELECT abs(PREDICT('weather', 1, *) + 1) FROM {t}",
+    "filter": "SELECT 1 FROM {t} WHERE PREDICT('weather', 1, *) > 1",
+    "immediate": "EXECUTE IMMEDIATE 'SELECT PREDICT(''weather'', 1, *) FROM {t}'",
+    "pipe": "FROM {t} |> SELECT PREDICT('weather', 1, *)",
+    "common table": "WITH c AS (SELECT * FROM {t}) SELECT PREDICT('weather', 1, *) FROM c",
+}
+
+
+@pytest.mark.usefixtures("weather")
+@pytest.mark.parametrize("table", ["orders_3", "orders_xyz"])
+@pytest.mark.parametrize("query", WHOLE_ROWS.values(), ids=WHOLE_ROWS)
+def test_whole_row_without_an_input(spark: SparkSession, query: str, table: str) -> None:
+    """A whole row is bound by name, or refused with what is missing, though it has as many columns as inputs."""
+    with pytest.raises(AnalysisException) as raised:
+        spark.sql(query.format(t=table))
+
+    assert raised.value.getCondition() == "PREDICT_COLUMN_MISSING"
+    assert "`temperature` (DOUBLE)" in str(raised.value)
+
+
+@pytest.mark.usefixtures("weather")
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("SELECT PREDICT(:m, :version_of_it, *) FROM orders_3", {"m": "weather", "version_of_it": 1}),
+        ("SELECT PREDICT(:a_long_name_of_a_model, 1, *) FROM orders_3", {"a_long_name_of_a_model": "weather"}),
+        ("SELECT PREDICT(?, ?, *) FROM orders_3", ["weather", 1]),
+    ],
+)
+def test_whole_row_beside_parameter_markers(spark: SparkSession, query: str, values: Any) -> None:
+    """Markers, which move the places in a query's text, do not hide a star."""
+    with pytest.raises(AnalysisException, match="PREDICT_COLUMN_MISSING"):
+        spark.sql(query, args=values)
+
+
+@pytest.mark.usefixtures("weather")
+def test_whole_row_in_a_view(spark: SparkSession) -> None:
+    """A star in a view is one, also where the view is asked by another query."""
+    spark.sql("CREATE OR REPLACE TEMP VIEW renamed AS SELECT x AS price, y AS visits, z AS temperature FROM orders_xyz")
+    spark.sql("CREATE OR REPLACE TEMP VIEW scored AS SELECT PREDICT('weather', 1, *) AS p FROM renamed")
+    assert spark.sql("SELECT p FROM scored").count() == 2
+    spark.sql("CREATE OR REPLACE TEMP VIEW renamed AS SELECT x AS price, y AS visits, z AS humidity FROM orders_xyz")
+
+    with pytest.raises(AnalysisException, match=r"PREDICT_COLUMN_MISSING|INCOMPATIBLE_VIEW_SCHEMA_CHANGE"):
+        spark.sql("SELECT p FROM scored").collect()
+
+
+@pytest.mark.usefixtures("weather")
+def test_whole_row_in_data_frames(spark: SparkSession) -> None:
+    """A star in a DataFrame is bound by name, whichever function has it."""
+    table = spark.table("orders_xyz")
+    arguments = F.lit("weather"), F.lit(1)
+    for column in (
+        lakepredict.predict("weather", 1, "*"),
+        lakepredict.predict("weather", 1, F.col("*")),
+        lakepredict.predict("weather", 1, F.struct("*")),
+        F.call_function("predict", *arguments, F.col("*")),
+        F.expr("PREDICT('weather', 1, *)"),
+    ):
+        with pytest.raises(AnalysisException, match="PREDICT_COLUMN_MISSING"):
+            table.select(column)
+
+
+WRITTEN = {
+    "columns": "PREDICT('weather', 1, x, y, z)",
+    "expressions": "PREDICT('weather', 1, x * 1, (y), z)",
+    "a star elsewhere": "PREDICT('weather', 1, x, y, z) + 0 * (SELECT count(*) FROM range(1))",
+}
+
+
+@pytest.mark.usefixtures("weather")
+@pytest.mark.parametrize("call", WRITTEN.values(), ids=WRITTEN)
+def test_columns_written_one_by_one(spark: SparkSession, call: str) -> None:
+    """Columns that are written one by one bind by position, whatever their names."""
+    expected = spark.sql("SELECT PREDICT('weather', 1, price => x, visits => y, temperature => z) AS p FROM orders_xyz")
+    scored = spark.sql(f"SELECT {call} AS p FROM orders_xyz")
+
+    assert scored.collect() == expected.collect()
+
+
+@pytest.mark.usefixtures("weather")
+def test_columns_written_one_by_one_in_data_frames(spark: SparkSession) -> None:
+    """Columns of a DataFrame bind by position with ``lakepredict.predict``; its mark does not show."""
+    table = spark.table("orders_xyz")
+    scored = table.select(lakepredict.predict("weather", 1, "x", F.col("y"), table.z))
+    expected = table.selectExpr("PREDICT('weather', 1, x, y, z)")
+
+    assert scored.columns == expected.columns
+    assert scored.collect() == expected.collect()
+
+
+@pytest.mark.usefixtures("weather")
+def test_columns_of_a_data_frame_that_may_be_a_whole_row(spark: SparkSession) -> None:
+    """``call_function`` does not tell whether columns came of a star, so those of other names are refused."""
+    arguments = F.lit("weather"), F.lit(1)
+    table = spark.table("orders_xyz")
+    with pytest.raises(AnalysisException, match="PREDICT_COLUMN_MISSING"):
+        table.select(F.call_function("predict", *arguments, "x", "y", "z"))
+    named = table.toDF("price", "visits", "temperature")
+
+    assert named.select(F.call_function("predict", *arguments, "visits", "price", "temperature")).count() == 2
+    assert table.select(F.call_function("predict", *arguments, F.col("x") * 1, F.col("y") * 1, F.col("z") * 1)).count()

@@ -17,13 +17,18 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array, Object, Property
 from pyspark.errors import AnalysisException, PySparkException
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import Imputer, VectorAssembler
+from pyspark.ml.regression import LinearRegression as SparkLinearRegression
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from statsmodels.tsa.arima.model import ARIMA
 
 MODELS = Path(__file__).with_name("models")
 
@@ -300,3 +305,146 @@ def test_numbered_columns_of_a_custom_model(spark: SparkSession) -> None:
     row = spark.sql("SELECT PREDICT('third_column', 1, 1D, 2D, 3D) AS p").first()
 
     assert row.p == 6.0
+
+
+# --- optional inputs ---------------------------------------------------------------------------------------
+
+CHURN_INPUTS = [
+    ColSpec("double", "age", required=False),
+    ColSpec("string", "plan", required=False),
+    ColSpec("double", "tenure"),
+]
+
+
+@pytest.fixture(scope="module")
+def churn(spark: SparkSession) -> Any:
+    """The registered models ``churn_wrapper`` and ``churn_pipeline``, and the pipeline itself."""
+    log("churn_wrapper", "churn_wrapper", CHURN_INPUTS, [ColSpec("double")])
+    pipeline = runpy.run_path(str(MODELS / "churn_wrapper.py"))["fitted"]()
+    with mlflow.start_run():
+        log_sklearn(
+            pipeline,
+            name="model",
+            signature=ModelSignature(Schema(CHURN_INPUTS), Schema([ColSpec("double")])),
+            registered_model_name="churn_pipeline",
+            pip_requirements=["scikit-learn"],
+        )
+    rows = [(1, 20.0, "a", 1.0), (2, 40.0, "b", 2.0), (3, 60.0, None, 3.0), (4, None, "a", 4.0)]
+    spark.createDataFrame(rows, "id INT, age DOUBLE, plan STRING, tenure DOUBLE").createOrReplaceTempView("customers")
+    return pipeline
+
+
+@pytest.mark.parametrize("name", ["churn_wrapper", "churn_pipeline"])
+@pytest.mark.parametrize("engine", ["auto", "pandas"])
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [("* EXCEPT (plan)", ["plan"]), ("tenure => tenure, plan => plan", ["age"]), ("tenure", ["age", "plan"])],
+)
+def test_absent_optional_inputs(
+    spark: SparkSession, churn: Any, name: str, engine: str, arguments: str, absent: list[str]
+) -> None:
+    """An optional input that a call leaves out is a column of missing values to a model that was fitted on it."""
+    rows = pd.DataFrame({"age": [20.0, 40, 60, None], "plan": ["a", "b", None, "a"], "tenure": [1.0, 2, 3, 4]})
+    for column in absent:
+        rows[column] = np.nan if column == "age" else None
+    spark.conf.set("spark.lakepredict.engine", engine)
+    try:
+        scored = spark.sql(f"SELECT PREDICT('{name}', 1, {arguments}) AS p FROM customers ORDER BY id").collect()
+    finally:
+        spark.conf.unset("spark.lakepredict.engine")
+
+    assert [row.p for row in scored] == churn.predict(rows).tolist()
+
+
+def test_absent_optional_input_of_a_booster(spark: SparkSession) -> None:
+    """LightGBM, which goes by places, gets missing values in the place of a column that a call leaves out."""
+    frame = MATRIX.set_axis(["c", "a", "b"], axis=1)
+    model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, min_child_samples=5).fit(frame, LINE)
+    inputs = [ColSpec("double", "a", required=False), ColSpec("double", "b"), ColSpec("double", "c")]
+    with mlflow.start_run():
+        mlflow.lightgbm.log_model(
+            model,
+            name="model",
+            signature=ModelSignature(Schema(inputs), Schema([ColSpec("double")])),
+            registered_model_name="lightgbm_without_a",
+            pip_requirements=["lightgbm"],
+        )
+    rows = [(row, *values) for row, values in enumerate(frame.to_numpy().tolist())]
+    spark.createDataFrame(rows, "row INT, c DOUBLE, a DOUBLE, b DOUBLE").createOrReplaceTempView("boosted_rows")
+    scored = spark.sql("SELECT PREDICT('lightgbm_without_a', 1, c => c, b => b) AS p FROM boosted_rows ORDER BY row")
+
+    np.testing.assert_array_equal([row.p for row in scored.collect()], model.predict(frame.assign(a=np.nan)))
+
+
+def test_absent_optional_input_of_spark_ml(spark: SparkSession) -> None:
+    """A pipeline of Spark ML gets NULL in the place of a column that a call leaves out."""
+    train = spark.createDataFrame(
+        [(1.0, 2.0, 5.0), (2.0, None, 4.0), (3.0, 6.0, 9.0)], "x DOUBLE, y DOUBLE, label DOUBLE"
+    )
+    stages = [
+        Imputer(inputCols=["y"], outputCols=["filled"]),
+        VectorAssembler(inputCols=["x", "filled"], outputCol="features"),
+        SparkLinearRegression(),
+    ]
+    model = Pipeline(stages=stages).fit(train)
+    inputs = [ColSpec("double", "x"), ColSpec("double", "y", required=False)]
+    with mlflow.start_run():
+        mlflow.spark.log_model(
+            model,
+            "model",
+            signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", "prediction")])),
+            registered_model_name="imputed",
+            pip_requirements=["pyspark"],
+        )
+    expected = [row.prediction for row in model.transform(train.withColumn("y", F.lit(None).cast("double"))).collect()]
+    train.createOrReplaceTempView("imputed_rows")
+    scored = spark.sql("SELECT PREDICT('imputed', 1, * EXCEPT (y)) AS p FROM imputed_rows").collect()
+
+    assert [row.p for row in scored] == expected
+
+
+# --- forecasters that answer one row a call ----------------------------------------------------------------
+
+MONTHS = pd.Series(100 + 10 * np.sin(np.arange(48) / 2), index=pd.date_range("2020-01-31", periods=48, freq="ME"))
+
+
+def forecaster(name: str, inputs: pd.DataFrame, output: ColSpec) -> Any:
+    """Register a model of statsmodels' time series, and return it."""
+    fitted = ARIMA(MONTHS, order=(1, 0, 0)).fit()
+    signature = ModelSignature(infer_signature(inputs).inputs, Schema([output]))
+    with mlflow.start_run():
+        mlflow.statsmodels.log_model(
+            fitted,
+            name="model",
+            signature=signature,
+            registered_model_name=name,
+            pip_requirements=["statsmodels"],
+        )
+    return fitted
+
+
+@pytest.mark.parametrize("function", ["PREDICT", "TRY_PREDICT"])
+def test_forecast_of_one_step_a_row(spark: SparkSession, function: str) -> None:
+    """Each row of a batch is a question of its own to a forecaster that answers one a call."""
+    months = pd.date_range("2024-01-31", periods=3, freq="ME")
+    fitted = forecaster("arima_step", pd.DataFrame({"start": months, "end": months}), ColSpec("double"))
+    days = ", ".join(f"(DATE'{month.date()}')" for month in months[::-1])
+    scored = spark.sql(
+        f"SELECT day, {function}('arima_step', 1, start => day, end => day) AS p"
+        f" FROM (SELECT /*+ COALESCE(1) */ * FROM VALUES {days} AS t (day)) ORDER BY day"
+    ).collect()
+
+    assert [row.p for row in scored] == [fitted.predict(month, month).iloc[0] for month in months]
+
+
+def test_forecast_of_several_steps_a_row(spark: SparkSession) -> None:
+    """Several steps are an ARRAY where the signature says so, and else an error that says how to ask."""
+    places = pd.DataFrame({"start": [48], "end": [50]})
+    fitted = forecaster("arima_steps", places, ColSpec(Array(DataType.double)))
+    forecaster("arima_one", places, ColSpec("double"))
+    rows = "(SELECT /*+ COALESCE(1) */ * FROM VALUES (48L, 50L), (49L, 49L) AS t (start, end))"
+    scored = spark.sql(f"SELECT PREDICT('arima_steps', 1, *) AS p FROM {rows} ORDER BY start").collect()
+
+    assert [row.p for row in scored] == [fitted.predict(48, 50).tolist(), fitted.predict(49, 49).tolist()]
+    with pytest.raises(PySparkException, match="it gives 3 predictions for one row; ask for one step a row"):
+        spark.sql(f"SELECT PREDICT('arima_one', 1, *) FROM {rows}").collect()

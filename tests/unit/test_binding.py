@@ -67,23 +67,32 @@ def numbered(arguments: tuple[Argument, ...]) -> list[Argument]:
     ]
 
 
-def bound(resolved: ResolvedModel, *arguments: Argument, case_sensitive: bool = False) -> Binding:
+def bound(
+    resolved: ResolvedModel, *arguments: Argument, case_sensitive: bool = False, one_by_one: bool = True
+) -> Binding:
     """The binding of a call with these arguments."""
-    return bind(REFERENCE, resolved, numbered(arguments), case_sensitive=case_sensitive)
+    given = numbered(arguments)
+    return bind(REFERENCE, resolved, given, case_sensitive=case_sensitive, one_by_one=one_by_one)
 
 
-def places(resolved: ResolvedModel, *arguments: Argument, case_sensitive: bool = False) -> dict[str, int]:
+def places(
+    resolved: ResolvedModel, *arguments: Argument, case_sensitive: bool = False, one_by_one: bool = True
+) -> dict[str, int]:
     """For each bound input, in the order of the signature, the place of its argument among the features."""
-    binding = bound(resolved, *arguments, case_sensitive=case_sensitive)
+    binding = bound(resolved, *arguments, case_sensitive=case_sensitive, one_by_one=one_by_one)
     return {str(each.input.name): each.source[0] - 2 for each in binding.inputs}
 
 
 def refusal(
-    error: type[PredictError], resolved: ResolvedModel, *arguments: Argument, case_sensitive: bool = False
+    error: type[PredictError],
+    resolved: ResolvedModel,
+    *arguments: Argument,
+    case_sensitive: bool = False,
+    one_by_one: bool = True,
 ) -> str:
     """What is said about a call that is refused."""
     with pytest.raises(error) as caught:
-        bound(resolved, *arguments, case_sensitive=case_sensitive)
+        bound(resolved, *arguments, case_sensitive=case_sensitive, one_by_one=one_by_one)
     return str(caught.value)
 
 
@@ -326,23 +335,15 @@ def test_struct_by_the_names_of_its_fields():
     assert expected == [(each.input.name, each.source) for each in bound(CHURN, whole("row", kind)).inputs]
 
 
-def test_struct_by_the_positions_of_its_fields():
-    """The fields of a single struct bind by position where names do not settle it."""
-    expected = [("age", (2, 0)), ("height", (2, 1))]
-    binding = bound(model(AGE, Input("height", DOUBLE)), whole("row", struct(a=DOUBLE, b=DOUBLE)))
-
-    assert expected == [(each.input.name, each.source) for each in binding.inputs]
-
-
 def test_swapped_field():
-    """A field of a struct that has the name of another input than the one at its place is refused."""
+    """A field of a struct that has the name of another input than the one at its place does not take that place."""
     message = refusal(
-        ColumnSwappedError,
+        ColumnMissingError,
         model(AGE, Input("height", DOUBLE)),
         whole("row", struct(height=DOUBLE, years=DOUBLE)),
     )
 
-    assert "the argument `height` stands at the position of the input `age`" in message
+    assert "needs the input `age`" in message
 
 
 def test_struct_without_a_name():
@@ -531,6 +532,63 @@ def test_struct_as_it_is():
 
     assert found.input == ORDER
     assert found.cast_to is None
+
+
+def test_absent_inputs():
+    """The optional inputs that no argument feeds are known to be absent."""
+    resolved = model(AGE, Input("plan", STRING, required=False), Input("visits", LONG, required=False))
+
+    assert resolved.signature.inputs[1:] == bound(resolved, column("age")).absent
+    assert resolved.signature.inputs[1:2] == bound(resolved, column("visits", LONG), column("age")).absent
+    assert bound(CHURN, column("age"), column("tenure", LONG), column("plan", STRING)).absent == ()
+
+
+# --- a whole row -------------------------------------------------------------------------------------------
+
+WEATHER = model(Input("price", DOUBLE), Input("visits", DOUBLE), Input("temperature", DOUBLE))
+STAR = [
+    [column("price"), column("visits"), column("customer_id")],
+    [column("x"), column("y"), column("z")],
+    [column("price"), expression("visits + 1"), column("customer_id")],
+    [column("store"), column("week"), named("temperature")],
+    [column("price"), column("visits"), column("customer_id"), named("price")],
+]
+
+
+@pytest.mark.parametrize("arguments", STAR, ids=lambda given: ", ".join(each.name or each.sql for each in given))
+def test_whole_row_without_an_input(arguments):
+    """A column of a whole row never takes the place of an input of another name, though the count is right."""
+    message = refusal(ColumnMissingError, WEATHER, *arguments, one_by_one=False)
+
+    assert "`temperature` (DOUBLE)" in message or "`visits` (DOUBLE)" in message
+
+
+def test_struct_without_an_input():
+    """A struct binds by the names of its fields alone, also where it was written."""
+    refusal(ColumnMissingError, WEATHER, whole("row", struct(price=DOUBLE, visits=DOUBLE, customer_id=DOUBLE)))
+    refusal(ColumnMissingError, WEATHER, whole("row", struct(x=DOUBLE, y=DOUBLE, z=DOUBLE)))
+
+
+def test_whole_row_beside_an_argument_without_a_name():
+    """A whole row may stand beside an argument without a name where each of its columns is in its own place."""
+    expected = {"price": 0, "visits": 1, "temperature": 2}
+    arguments = [expression("price * 2"), column("visits"), column("Temperature")]
+
+    assert expected == places(WEATHER, *arguments, one_by_one=False)
+
+
+def test_written_columns_with_another_name():
+    """Columns written one by one are taken in their order, where a name says nothing else."""
+    expected = {"price": 0, "visits": 1, "temperature": 2}
+
+    assert expected == places(WEATHER, column("price"), column("visits"), column("customer_id"))
+
+
+def test_whole_row_for_a_model_without_names():
+    """A model whose inputs have no names takes a whole row by position."""
+    given = [column("a", FLOAT), column("b", FLOAT), column("c", FLOAT)]
+
+    assert [each.source[0] for each in bound(MATRIX, *given, one_by_one=False).inputs] == [2, 3, 4]
 
 
 TEXTS = [

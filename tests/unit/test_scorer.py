@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lakepredict._worker.batch import Feature
+from lakepredict._worker.batch import Absent, Feature
 from lakepredict._worker.form import Form
 from lakepredict._worker.inputs import complete, to_numpy, to_tensor
 from lakepredict._worker.scorer import Scorer
@@ -41,6 +41,7 @@ class StandIn:
     label: str = LABEL
     seen: list[Any] = field(default_factory=list)
     notes: dict[Any, Any] = field(default_factory=dict)
+    fitted: frozenset[str] = frozenset()
     matrix: bool = False
 
     def load(self, names: Any = None) -> StandIn:
@@ -50,6 +51,10 @@ class StandIn:
     def form(self, names: Any, arrow_types: Any) -> Form:
         """A matrix, if it was made to take one."""
         return Form("matrix" if self.matrix else "table")
+
+    def lacks(self, absent: Any) -> set[str]:
+        """The absent columns that it was fitted on."""
+        return set(absent & self.fitted)
 
     def predict(self, data: Any, params: Any = None) -> Any:
         """The answer."""
@@ -652,6 +657,72 @@ def test_out_of_memory() -> None:
     for lenient in (False, True):
         with pytest.raises(MemoryError):
             scorer(StandIn(hungry), lenient=lenient)(pa.array([1.0, None]))
+
+
+ABSENT = (
+    Absent(Feature("plan", required=False), 1, pa.string()),
+    Absent(Feature("age", required=False), 3, pa.float64()),
+)
+"""Two optional inputs between ``x`` and ``z``, which are inputs 0 and 2, and after them."""
+
+
+def asked_for(*names: str) -> Callable[[pd.DataFrame], Any]:
+    """A model that needs columns, and gives the number of columns it gets in order with nothing in the absent ones."""
+
+    def answer(data: pd.DataFrame) -> Any:
+        for name in names:
+            if data[name].notna().any():
+                raise AssertionError(f"{name} has values")
+        return data["x"] * len(data.columns)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("fitted", "names", "expected"),
+    [
+        (frozenset(), [], ["x", "z"]),
+        (frozenset({"plan"}), ["plan"], ["x", "plan", "z"]),
+        (frozenset({"plan", "age"}), ["plan", "age"], ["x", "plan", "z", "age"]),
+        (frozenset(), ["plan"], ["x", "plan", "z"]),
+        (frozenset(), ["age", "plan"], ["x", "plan", "z", "age"]),
+    ],
+    ids=["not needed", "fitted on one", "fitted on both", "fails without one", "fails without each"],
+)
+def test_absent_optional_inputs(fitted: frozenset[str], names: list[str], expected: list[str]) -> None:
+    """An optional input that is absent is a column of missing values where the model needs it, in its own place."""
+    model = StandIn(asked_for(*names), fitted=fitted)
+    score = scorer(model, ("x", "z"), absent=ABSENT)
+    columns = pa.array([1.0, 2.0]), pa.array(["a", None])
+
+    assert [1.0 * len(expected), 2.0 * len(expected)] == score(*columns).to_pylist()
+    assert expected == list(model.seen[-1].columns)
+    asked = len(model.seen)
+    score(*columns)
+    assert asked + 1 == len(model.seen)
+
+
+def test_failure_that_names_no_absent_input() -> None:
+    """A model that fails for another reason is not asked again with columns of missing values."""
+    model = StandIn(lambda data: data["tenure"])
+    with pytest.raises(ModelFailedError, match="KeyError: 'tenure'"):
+        scorer(model, ("x", "z"), absent=ABSENT)(pa.array([1.0]), pa.array(["a"]))
+
+    assert len(model.seen) == 1
+
+
+def test_failure_with_the_absent_input_too() -> None:
+    """A model that fails with the column as well fails, and is not shown the column from then on."""
+
+    def failing(data: pd.DataFrame) -> Any:
+        raise LookupError("no 'plan' will do")
+
+    model = StandIn(failing)
+    for _ in range(2):
+        with pytest.raises(ModelFailedError, match="no 'plan' will do"):
+            scorer(model, ("x", "z"), absent=ABSENT)(pa.array([1.0]), pa.array(["a"]))
+
+    assert [len(data.columns) for data in model.seen] == [2, 3, 2, 3]
 
 
 def test_tensors_by_name() -> None:

@@ -19,7 +19,14 @@ Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
 from lakepredict._jvm.catalog import Facts, Keep, LakehouseCatalog, Listed
 from lakepredict._jvm.delta import TableVersion, pinned, transactions
 from lakepredict._jvm.files import delete_file_with, delete_folder, staged
-from lakepredict._jvm.functions import named_argument, new_udf, register_function, register_table_function
+from lakepredict._jvm.functions import (
+    are_single,
+    named_argument,
+    new_udf,
+    one_by_one,
+    register_function,
+    register_table_function,
+)
 from lakepredict._jvm.gateway import java_message
 from lakepredict._jvm.pipelines import collapsed, obstacle
 from lakepredict._jvm.sessions import (
@@ -42,6 +49,7 @@ __all__ = [
     "Listed",
     "TableVersion",
     "active_session",
+    "are_single",
     "collapsed",
     "delete_file_with",
     "delete_folder",
@@ -52,6 +60,7 @@ __all__ = [
     "new_udf",
     "obstacle",
     "on_class_path",
+    "one_by_one",
     "pinned",
     "register_conditions",
     "register_function",

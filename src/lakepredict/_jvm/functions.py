@@ -22,13 +22,14 @@ from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.classic.column import Column as ClassicColumn
 from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
 from lakepredict._call import Call, CallArgument, Feed, Splice
-from lakepredict._casts import has_struct
+from lakepredict._casts import has_places
 from lakepredict._jvm.expressions import literal, shaped, titled
 from lakepredict._jvm.gateway import (
     FIELD,
@@ -51,6 +52,9 @@ _BUILDER = "org.lakepredict.FunctionBuilder"
 
 
 _RULE = "org.lakepredict.OncePerRow"
+
+_ONE_BY_ONE = "lakepredict.one_by_one"
+"""The name of an argument that says that those before it were written one by one; ``FunctionBuilder`` knows it, too."""
 
 
 _log = logging.getLogger(__name__)
@@ -76,6 +80,18 @@ def named_argument(name: str, value: Column) -> Column:
     context = SparkContext._active_spark_context
     java: Any = context._jvm if context is not None else None
     return ClassicColumn(java.PythonSQLUtils.namedArgumentExpression(name, value._jc))
+
+
+def one_by_one() -> Column:
+    """Return an argument for ``call_function`` that says that those before it were written one by one."""
+    return named_argument(_ONE_BY_ONE, F.lit(True))
+
+
+def are_single(columns: Sequence[Column]) -> bool:
+    """Return whether none of some columns is ``*`` or ``t.*``; those of a Spark Connect client do not tell."""
+    return all(
+        isinstance(column, ClassicColumn) and class_name(column._jc.node()) != "UnresolvedStar" for column in columns
+    )
 
 
 def register_function(
@@ -220,12 +236,14 @@ class _PythonBuilder(_PythonFunction):
         return self._expression(self._build(call), arguments, call)
 
     def _read_call(self, arguments: Any, conf: Any, memo: Any) -> Call:
+        written = [argument for argument in self._read_arguments(arguments) if argument.name != _ONE_BY_ONE]
         return Call(
-            arguments=self._read_arguments(arguments),
+            arguments=tuple(written),
             case_sensitive=conf.caseSensitiveAnalysis(),
             timezone=conf.sessionLocalTimeZone(),
             settings=Settings.read(conf.getConfString),
             memo=memo,
+            one_by_one=self._java.oneByOne(arguments),
         )
 
     def _expression(self, splice: Splice | int, arguments: Any, call: Call) -> Any:
@@ -258,7 +276,7 @@ class _PythonBuilder(_PythonFunction):
 
 def _is_rebuilt(feed: Feed) -> bool:
     """Return whether an argument has structs to match: a CAST would take their fields by position."""
-    return feed.cast_to is not None and has_struct(feed.cast_to)
+    return feed.cast_to is not None and has_places(feed.cast_to)
 
 
 def _feed(feed: Feed) -> str:

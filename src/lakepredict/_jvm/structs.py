@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import types as T
 
-from lakepredict._casts import PLACE, has_struct
+from lakepredict._casts import PLACE, has_places
 from lakepredict._jvm.expressions import let, literal, new_lambda, new_variable, struct_field
 from lakepredict._jvm.gateway import Gateway, class_name
 
@@ -17,13 +17,13 @@ def rebuilt(gateway: Gateway, value: Any, plan_type: T.DataType, timezone: str) 
 
     NULL stays NULL. What a struct is made of stands in the result once, however many fields the struct has.
     """
-    if isinstance(plan_type, T.StructType):
+    if isinstance(plan_type, T.StructType) and has_places(plan_type):
         return _once(gateway, value, lambda struct: _struct(gateway, struct, plan_type, timezone))
-    if isinstance(plan_type, T.ArrayType) and has_struct(plan_type):
+    if isinstance(plan_type, T.ArrayType) and has_places(plan_type):
         element = new_variable(gateway, value.dataType().elementType())
         body = rebuilt(gateway, element, plan_type.elementType, timezone)
         return gateway("catalyst.expressions.ArrayTransform")(value, new_lambda(gateway, [element], body))
-    if isinstance(plan_type, T.MapType) and has_struct(plan_type):
+    if isinstance(plan_type, T.MapType) and has_places(plan_type):
         key, item = (new_variable(gateway, part) for part in (value.dataType().keyType(), value.dataType().valueType()))
         body = rebuilt(gateway, item, plan_type.valueType, timezone)
         return gateway("catalyst.expressions.TransformValues")(value, new_lambda(gateway, [key, item], body))

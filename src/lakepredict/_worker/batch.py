@@ -39,6 +39,29 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """An optional input that a call does not provide.
+
+    Attributes:
+        feature: the input.
+        place: its place among the model's inputs.
+        type: the Arrow type of a column of missing values in its place.
+    """
+
+    feature: Feature
+    place: int
+    type: pa.DataType
+
+
+def missing_type(arrow_type: pa.DataType) -> pa.DataType:
+    """Return the type that a column of missing values has where values have ``arrow_type``.
+
+    pandas has integers beside missing ones as floats, so that is what a model was trained on.
+    """
+    return pa.float64() if pa.types.is_integer(arrow_type) else arrow_type
+
+
+@dataclass(frozen=True)
 class Batch:
     """Arrays of one length, one for each input of the model."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakepredict._worker.form import Form, form_of
-from lakepredict._worker.parts import booster_library, parts
+from lakepredict._worker.parts import booster_library, fitted_names, parts
 from lakepredict._worker.probabilities import Classifier, classifier_of
 
 LOADERS = {
@@ -96,6 +96,14 @@ class NativeModel:
             else:
                 self._forms[key] = Form() if self._flavor == "onnx" else form_of(self.native, self.function, names, key)
         return self._forms[key]
+
+    def lacks(self, absent: Set[str]) -> set[str]:
+        """Return which of the optional inputs that a call does not provide it needs: those that it was fitted on.
+
+        Models of these libraries take the columns of their training, all of them where they have not kept their names.
+        """
+        fitted = fitted_names(self.native)
+        return set(absent) if fitted is None else set(absent) & set(fitted)
 
     def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
         """Whether a NumPy matrix of the inputs, in their order, means the same to it as a data frame.

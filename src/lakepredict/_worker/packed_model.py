@@ -15,8 +15,9 @@ import sys
 import tarfile
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,9 @@ import pyarrow as pa
 
 from lakepredict._worker.form import Form, form_of
 from lakepredict._worker.native import LOADERS, NativeModel
+from lakepredict._worker.parts import fitted_names
 from lakepredict._worker.probabilities import Classifier, classifier
+from lakepredict._worker.row_by_row import answers_one_row, asked_row_by_row, has_arrays
 from lakepredict.errors import ModelUnloadableError
 
 _DIRECTORY = "lakepredict-model-"
@@ -193,9 +196,12 @@ class MlflowModel:
         # The plan has cast every argument already: no schema enforcement for each batch, but of the parameters.
         signature = self._model.metadata.signature
         params = signature and signature.params
+        self._as_arrays = has_arrays(signature)
         self._model.metadata.signature = ModelSignature(params=params) if params else None
         self._classifier: Classifier | None = None
+        self._one_row = answers_one_row(self._model)
         self._forms: dict[tuple[pa.DataType, ...], Form] = {}
+        self._fitted: frozenset[str] | None = None
 
     def form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
         """Return the form in which it takes a batch: a data frame, but for some models of scikit-learn and its kin.
@@ -220,6 +226,19 @@ class MlflowModel:
         with self._modules.in_place():
             return form_of(self._model.get_raw_model(), function, names, arrow_types)
 
+    def lacks(self, absent: Set[str]) -> set[str]:
+        """Return which of the optional inputs that a call does not provide it needs, as far as it is known to."""
+        if self._fitted is None:
+            self._fitted = frozenset(self._fitted_names()) if absent else frozenset()
+        return set(absent & self._fitted)
+
+    def _fitted_names(self) -> list[str]:
+        try:
+            native = self._model.get_raw_model()
+        except NotImplementedError:  # a custom model: it shows what it needs when it fails
+            return []
+        return fitted_names(native) or []
+
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Score one batch.
 
@@ -228,11 +247,13 @@ class MlflowModel:
             params: inference parameters, or None for the defaults of the signature.
         """
         with self._modules.in_place():
-            order = _order_of_time(data) if self._model.loader_module == "mlflow.prophet" else None
-            found = self._model.predict(
-                data if order is None else data.iloc[order], params=None if params is None else dict(params)
-            )
-            return found if order is None else found.iloc[order.argsort()].reset_index(drop=True)
+            ask = partial(self._model.predict, params=None if params is None else dict(params))
+            if self._one_row:
+                return asked_row_by_row(ask, data, as_arrays=self._as_arrays)
+            if self._model.loader_module != "mlflow.prophet":
+                return ask(data)
+            order = _order_of_time(data)
+            return ask(data.iloc[order]).iloc[order.argsort()].reset_index(drop=True)
 
     def probabilities(self, data: Any) -> Any:
         """The probability of each class for one batch, one column for each of the classifier's labels.

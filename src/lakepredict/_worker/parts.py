@@ -38,3 +38,17 @@ def parts(model: Any) -> Iterator[Any]:
 def booster_library(part: Any) -> str | None:
     """Return which library an object is a booster of, or None."""
     return _BOOSTERS.get(f"{type(part).__module__}.{type(part).__name__}")
+
+
+def fitted_names(model: Any) -> list[str] | None:
+    """Return the names of the columns that a model was fitted on, or None if it has not kept them."""
+    booster = getattr(model, "booster_", model)
+    if booster_library(booster) == "lightgbm":
+        names = booster.feature_name()
+        return None if names == [f"Column_{place}" for place in range(len(names))] else list(names)
+    # Of scikit-learn and its kin, of XGBoost's own boosters, of CatBoost.
+    for attribute in ("feature_names_in_", "feature_names", "feature_names_"):
+        kept = getattr(model, attribute, None)
+        if kept is not None:
+            return [str(name) for name in kept]
+    return None

@@ -7,36 +7,27 @@ pandas, MLflow and the model's own library are imported when the first batch is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakepredict._settings import OnNull
-from lakepredict._worker.batch import Batch, Feature, scattered
-from lakepredict._worker.categories import Categories, UnknownCategoryError
-from lakepredict._worker.form import Form, FormError
-from lakepredict._worker.inputs import (
-    complete,
-    gapless,
-    to_matrix,
-    to_numpy,
-    to_tensor,
-)
+from lakepredict._worker.batch import Absent, Batch, Feature, scattered
+from lakepredict._worker.inputs import complete, gapless, to_matrix
 from lakepredict._worker.missing import Notes, score_around_missing
+from lakepredict._worker.model_input import ModelInput
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.results import to_arrow, to_probabilities
 from lakepredict.errors import (
     InputFormError,
-    InputInvalidError,
     InputNullError,
     ModelFailedError,
     ModelUnloadableError,
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lakepredict._worker.compiled import PackedTrees
     from lakepredict._worker.native import NativeModel
     from lakepredict._worker.packed_model import MlflowModel
@@ -73,6 +64,7 @@ class Scorer:
         labels: class labels as keys of ``result``, to give their probabilities instead of predictions.
         native: whether the model is called without MLflow.
         trees: the broadcast trees of the model, if they were compiled.
+        absent: the optional inputs that the call does not provide.
     """
 
     model: Shipped
@@ -87,6 +79,7 @@ class Scorer:
     labels: pa.Array | None = field(default=None, compare=False)
     native: bool = False
     trees: ShippedTrees | None = None
+    absent: tuple[Absent, ...] = ()
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
         """Score a batch.
@@ -141,11 +134,11 @@ class Scorer:
             gaps = len(batch) - present.true_count
             if gaps and not self.lenient:
                 if strict:
-                    raise InputNullError.where_none_may_be(self.model.value.label, self._shown(feature), gaps)
+                    raise InputNullError.where_none_may_be(self.model.value.label, self._input.shown(feature), gaps)
                 if self.on_null == "pass":
                     raise InputNullError(
                         model=self.model.value.label,
-                        input=self._shown(feature),
+                        input=self._input.shown(feature),
                         expected=f"a value in each row, since a tensor of {feature.dtype} has no missing value",
                         rows=str(gaps),
                     )
@@ -161,9 +154,6 @@ class Scorer:
             return pa.repeat(pa.scalar(True), len(column))
         return gapless(column) if missing else pc.and_(gapless(column), column.is_valid())
 
-    def _shown(self, feature: Feature) -> str:
-        return str(self.features.index(feature) + 1) if feature.name is None else feature.name
-
     def _predict(self, batch: Batch) -> pa.Array:
         """The predictions for rows that are all shown to the model.
 
@@ -178,91 +168,45 @@ class Scorer:
         return self._to_arrow(self._ask(batch) if found is None else found, len(batch))
 
     def _ask(self, batch: Batch) -> Any:
-        """What the model itself gives."""
-        model = self.model.value.load(tuple(each.name for each in self.features) if self.native else None)
-        data = self._data(batch, model)
+        """Return what the model itself gives.
+
+        An optional input that the call does not provide is left out of what the model gets, unless it needs the
+        column: because it was fitted on it, or because it fails and names it. Then it is a column of missing values.
+
+        Raises:
+            ModelFailedError: the model failed.
+        """
+        model = self.model.value.load(self._input.names if self.native else None)
+        noted: set[str] = self.model.value.notes.setdefault(("needed", self.absent), set())
+        needed = noted.union(model.lacks(self._input.absent_names))
+        while True:
+            try:
+                answer = self._call(model, self._input.of(batch, model, needed), len(batch))
+            except ModelFailedError as exc:
+                named = {name for name in self._input.absent_names if f"'{name}'" in exc.parameters["reason"]}
+                if named <= needed:
+                    raise
+                needed |= named
+            else:
+                noted |= needed
+                return answer
+
+    def _call(self, model: MlflowModel | NativeModel, data: Any, rows: int) -> Any:
         try:
             return model.predict(data, self.params) if self.labels is None else model.probabilities(data)
         except MemoryError:
             raise
         except Exception as exc:
-            raise ModelFailedError(
-                model=self.model.value.label, rows=str(len(batch)), reason=f"{type(exc).__name__}: {exc}"
-            ) from exc
+            reason = f"{type(exc).__name__}: {exc}"
+            raise ModelFailedError(model=self.model.value.label, rows=str(rows), reason=reason) from exc
+
+    @cached_property
+    def _input(self) -> ModelInput:
+        nullable = self.on_null == "pass"
+        return ModelInput(self.features, self.absent, self.timezone, nullable, self.model.value.label)
 
     def _to_arrow(self, found: Any, rows: int) -> pa.Array:
         label = self.model.value.label
         if self.labels is not None:
             return to_probabilities(found, self.labels, self.result, rows, label)
         return to_arrow(found, self.result, rows, self.timezone, label, self.shapes, self.output)
-
-    def _data(self, batch: Batch, model: MlflowModel | NativeModel) -> Any:
-        """Return what the model takes: a matrix, a data frame or what stands for one, a tensor, tensors by name."""
-        form = self._form(batch, model)
-        if self.features[0].dtype is not None:
-            return self._tensors(batch, form)
-        if form.takes == "matrix":
-            return to_matrix(batch.columns)
-        return form.arranged(self._frame(batch, form))
-
-    def _form(self, batch: Batch, model: MlflowModel | NativeModel) -> Form:
-        names = [feature.name for feature in self.features]
-        try:
-            return model.form(names, [column.type for column in batch.columns])
-        except FormError as exc:
-            raise InputFormError(
-                model=self.model.value.label, expected=exc.expected, got=exc.got, hint=exc.hint
-            ) from exc
-
-    def _tensors(self, batch: Batch, form: Form) -> Any:
-        tensors = [self._tensor(*each) for each in zip(self.features, batch.columns, strict=True)]
-        if self.features[0].name is not None:
-            return {feature.name: tensor for feature, tensor in zip(self.features, tensors, strict=True)}
-        if len(tensors) == 1:
-            return tensors[0].reshape(-1) if form.takes == "column" else tensors[0]
-        import numpy as np
-
-        return np.column_stack(tensors)
-
-    def _frame(self, batch: Batch, form: Form) -> pd.DataFrame:
-        import pandas as pd
-
-        columns = {}
-        for place, (feature, values) in enumerate(zip(self.features, batch.columns, strict=True)):
-            columns[feature.column(place)] = self._column(feature, values, form.categories.get(place))
-        return pd.DataFrame(columns, copy=False)
-
-    def _column(self, feature: Feature, values: pa.Array, categories: Categories | None) -> Any:
-        """Return one column of a data frame, which the model may change.
-
-        Raises:
-            InputInvalidError: a value is no category of the model, or a time is out of the range of pandas' own type.
-        """
-        try:
-            if categories is not None:
-                return categories.column(values)
-            column = to_numpy(values, self.timezone, nullable=self.on_null == "pass")
-        except UnknownCategoryError as exc:
-            raise self._invalid(feature, f"a category that the model was trained with: {categories}", exc) from exc
-        except (ValueError, OverflowError) as exc:
-            raise self._invalid(feature, "times that the model's library can hold", exc) from exc
-        # Arrow's own memory is read-only, and belongs to all calls of the query that have the column.
-        return column if _is_writable(column) else column.copy()
-
-    def _tensor(self, feature: Feature, column: pa.Array) -> Any:
-        try:
-            return to_tensor(column, str(feature.dtype), feature.shape, self.timezone)
-        except ValueError as exc:
-            shape = f" in the shape {feature.shape}" if feature.shape else ""
-            raise self._invalid(feature, f"values of {feature.dtype}{shape}", exc) from exc
-
-    def _invalid(self, feature: Feature, expected: str, reason: Exception) -> InputInvalidError:
-        label = self.model.value.label
-        return InputInvalidError(model=label, input=self._shown(feature), expected=expected, got=str(reason))
-
-
-def _is_writable(values: Any) -> bool:
-    """Return whether a column is one that its owner may change: any but a read-only NumPy array."""
-    import numpy as np
-
-    return not isinstance(values, np.ndarray) or bool(values.flags.writeable)

@@ -21,6 +21,7 @@ class Request:
         reference: the model as the query names it, and the function that it calls.
         model: the version to score with.
         inputs: the inputs that the call provides, in the order of the signature.
+        absent: the optional inputs that it does not provide.
         timezone: the session's time zone.
         on_null: what becomes of a row with a NULL in an input.
         params: inference parameters, or None for the signature's defaults.
@@ -31,11 +32,19 @@ class Request:
     reference: ModelReference
     model: ResolvedModel
     inputs: tuple[Input, ...]
+    absent: tuple[Input, ...]
     timezone: str
     on_null: OnNull = "null"
     params: Mapping[str, Any] | None = None
     engine: str = "auto"
     compiled: bool = False
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """The names of the model's inputs, in the order of the signature; of one ARRAY in their place, its own."""
+        if not self.absent:
+            return tuple(column.name for column in self.inputs)
+        return tuple(column.name for column in self.model.signature.inputs)
 
     @property
     def lenient(self) -> bool:

@@ -21,7 +21,7 @@ from pyspark.sql import types as T
 
 from lakepredict import _jvm
 from lakepredict._signature import Input, UnsupportedTypeError, label_type
-from lakepredict._worker.batch import Feature
+from lakepredict._worker.batch import Absent, Feature, missing_type
 from lakepredict._worker.compiled import PackedTrees
 from lakepredict._worker.native import LOADERS, NativeModel
 from lakepredict._worker.packed_model import PackedModel
@@ -156,7 +156,7 @@ def read_labels(context: SparkContext, request: Request, shipped: Broadcast[Pack
         ModelUnsupportedError: it cannot be loaded.
     """
     call = str(request.reference)
-    names = tuple(each.name for each in request.inputs) if native else None
+    names = request.names if native else None
     found = context.parallelize([0], 1).map(lambda _: _labels_of(shipped, names)).collect()[0]
     if isinstance(found, NoProbabilitiesError):
         raise ProbabilitiesMissingError(call=call, got=str(found))
@@ -206,6 +206,7 @@ def build(
     return Scorer(
         model=shipped,
         features=tuple(map(_feature, request.inputs)),
+        absent=tuple(_absent(column, request) for column in request.absent),
         result=_arrow_result(request, labels),
         output=request.model.signature.output,
         timezone=request.timezone,
@@ -221,6 +222,11 @@ def build(
 
 def _feature(column: Input) -> Feature:
     return Feature(column.name, column.dtype, column.shape, column.required, column.label)
+
+
+def _absent(column: Input, request: Request) -> Absent:
+    place = request.model.signature.inputs.index(column)
+    return Absent(_feature(column), place, missing_type(arrow_type(column.type)))
 
 
 def _arrow_result(request: Request, labels: Labels | None) -> pa.DataType:

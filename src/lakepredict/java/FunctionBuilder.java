@@ -3,10 +3,13 @@ package org.lakepredict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistry$;
+import org.apache.spark.sql.catalyst.analysis.Star;
 import org.apache.spark.sql.catalyst.analysis.TempResolvedColumn;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
@@ -17,6 +20,9 @@ import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.NamedArgumentExpression;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
 import org.apache.spark.sql.catalyst.expressions.ZeroIfNull;
+import org.apache.spark.sql.catalyst.parser.CatalystSqlParser$;
+import org.apache.spark.sql.catalyst.trees.CurrentOrigin$;
+import org.apache.spark.sql.catalyst.trees.Origin;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -34,6 +40,8 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   private static final String RECORD = "\u001e";
   private static final String FIELD = "\u001f";
   private static final int MOST_ARGUMENTS = 6;
+  private static final String ONE_BY_ONE = "lakepredict.one_by_one";
+  private static final Pattern STAR = Pattern.compile("(?:[(,]\\s*|\\.)\\*");
   private static final ThreadLocal LAST = new ThreadLocal();
   private String name;
   private Function python;
@@ -71,7 +79,8 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
    * puts the second of its arguments in its place, and only the name shows the first.
    */
   private Expression shownAsCall(Seq arguments, Expression replacement) {
-    int shown = arguments.size() > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : arguments.size();
+    int written = arguments.size() - (isMarked(arguments) ? 1 : 0);
+    int shown = written > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : written;
     StringBuilder text = new StringBuilder();
     for (int i = 0; i < shown; i++) {
       Expression given = (Expression) arguments.apply(i);
@@ -79,8 +88,8 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
       text.append(i == 0 ? "" : ", ");
       text.append(given == inner ? "" : ((NamedArgumentExpression) given).key() + " => ").append(pretty(inner));
     }
-    if (shown < arguments.size()) {
-      text.append(", ... ").append(arguments.size() - shown).append(" more fields");
+    if (shown < written) {
+      text.append(", ... ").append(written - shown).append(" more fields");
     }
     Literal label = new Literal(UTF8String.fromString(text.toString()), DataTypes.StringType);
     Expression call = new ZeroIfNull(label, replacement);
@@ -104,6 +113,59 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
       text.append(FIELD).append(inner.foldable());
     }
     return text.toString();
+  }
+
+  /**
+   * Whether the arguments are known to be written one by one, and none to come of a star, which Spark expands before a
+   * builder is asked. In SQL the text of the call shows it, or that of the whole query where the places in it have moved,
+   * as they do with parameter markers. A DataFrame has no text: the functions of this package mark their calls there.
+   */
+  public boolean oneByOne(Seq arguments) {
+    Origin origin = CurrentOrigin$.MODULE$.get();
+    if (origin.sqlText().isEmpty()) {
+      return isMarked(arguments);
+    }
+    String text = (String) origin.sqlText().get();
+    UnresolvedFunction call = parsed(text, origin);
+    if (call == null) {
+      return !STAR.matcher(text).find();
+    }
+    for (int i = 0; i < call.arguments().size(); i++) {
+      if (call.arguments().apply(i) instanceof Star) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // The call itself, read from its place in the text, or null if something else is there.
+  private UnresolvedFunction parsed(String text, Origin origin) {
+    if (origin.startIndex().isEmpty() || origin.stopIndex().isEmpty()) {
+      return null;
+    }
+    int start = ((Integer) origin.startIndex().get()).intValue();
+    int stop = ((Integer) origin.stopIndex().get()).intValue() + 1;
+    if (start < 0 || start > stop || stop > text.length()) {
+      return null;
+    }
+    Expression found;
+    try {
+      found = CatalystSqlParser$.MODULE$.parseExpression(text.substring(start, stop));
+    } catch (Exception notAnExpression) {
+      return null;
+    }
+    if (!(found instanceof UnresolvedFunction)) {
+      return null;
+    }
+    UnresolvedFunction call = (UnresolvedFunction) found;
+    return ((String) call.nameParts().last()).equalsIgnoreCase(name) ? call : null;
+  }
+
+  private static boolean isMarked(Seq arguments) {
+    if (arguments.isEmpty() || !(arguments.last() instanceof NamedArgumentExpression)) {
+      return false;
+    }
+    return ((NamedArgumentExpression) arguments.last()).key().equals(ONE_BY_ONE);
   }
 
   /**

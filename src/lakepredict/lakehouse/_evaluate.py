@@ -229,7 +229,7 @@ def challenge(
     models = [_registry.resolve(_registry.ModelReference.parse(model, version)) for version in (champion, challenger)]
     scored = rows.select(
         _column(actual).alias(_ACTUAL),
-        *(predicted(rows, each).alias(side) for side, each in zip(_SIDES, models, strict=True)),
+        *(predicted(each).alias(side) for side, each in zip(_SIDES, models, strict=True)),
     )
     kinds = {
         _accuracy.problem_of(scored.schema[side].dataType, scored.schema[_ACTUAL].dataType, problem) for side in _SIDES

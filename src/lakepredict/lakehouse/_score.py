@@ -285,7 +285,7 @@ class _Attempt:
         }
         return rows.select(
             *(F.col(quoted(each)) for each in kept),
-            _prediction.prediction(rows, self._model, job.arguments).alias(job.prediction),
+            _prediction.prediction(self._model, job.arguments).alias(job.prediction),
             *(column.alias(fact) for fact, column in facts.items()),
         )
 
