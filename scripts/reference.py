@@ -19,12 +19,12 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_type
 
 from lakepredict import _evaluate_table, _mlflow_tables, errors, functions
+from lakepredict._arrow_types import arrow_type
 from lakepredict._casts import WIDENINGS, is_safe
 from lakepredict._signature import SPARK_TYPES, TENSOR_TYPES, UNSUPPORTED, read_signature, spark_type
 from lakepredict._sql import sql_type
 from lakepredict._worker.batch import Feature
 from lakepredict._worker.inputs import to_numpy
-from lakepredict.engines.workers import arrow_type
 
 ROOT = Path(__file__).parents[1]
 PAGES = tuple(ROOT / "docs" / name for name in ("types.md", "errors.md", "sql.md"))

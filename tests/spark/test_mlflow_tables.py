@@ -28,7 +28,9 @@ def runs(spark: SparkSession) -> dict[str, str]:
         for step, value in enumerate((3.0, 1.5)):
             mlflow.log_metric("rmse", value, step=step)
         model = LinearRegression().fit(rows[["price"]], rows["amount"])
-        mlflow.sklearn.log_model(model, **tracking.for_predict(model, rows[["price"]]), pip_requirements=["x"])
+        mlflow.sklearn.log_model(
+            model, name="model", **tracking.for_predict(model, rows[["price"]]), pip_requirements=["x"]
+        )
         found["good"] = run.info.run_id
     for alias in (None, "champion"):
         tracking.register(found["good"], "tabled", alias=alias, tags={"stage": "test"})

@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_type
 
 from lakepredict import _signature
-from lakepredict.engines.workers import arrow_type
+from lakepredict._arrow_types import arrow_type
 
 SCALARS = {str(kind): kind for kind in (*_signature.SPARK_TYPES.values(), *_signature.TENSOR_TYPES.values())}
 NESTED = [

@@ -264,7 +264,8 @@ def _takes_matrix(flavor: str, model: Any, names: list[str | None]) -> bool:
         return False
     if flavor == "sklearn":
         known = getattr(model, "feature_names_in_", None)
-        own = all(_is_own(part) for part in parts(model))
+        members = list(parts(model))
+        own = bool(members) and all(_is_own(part) for part in members)
         width = getattr(model, "n_features_in_", None)
         return own and (list(known) == names if known is not None else width == len(names))
     if flavor == "xgboost":

@@ -114,6 +114,7 @@ def sklearn_boosting(data: TrainingData, run: TrackedRun) -> pd.Series[float]:
         model = HistGradientBoostingRegressor(**parameters).fit(train[list(FEATURES)], train[LABEL])
     mlflow.sklearn.log_model(
         model,
+        name="model",
         **for_predict(model, data.signature),
         pip_requirements=pinned("mlflow", "scikit-learn", "skops"),
     )

@@ -10,7 +10,6 @@ import hashlib
 import mmap
 import tarfile
 import tempfile
-from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,55 +19,18 @@ from pyspark import Broadcast, SparkContext
 from pyspark.sql import types as T
 
 from lakepredict import _jvm
+from lakepredict._arrow_types import arrow_type
 from lakepredict._signature import Input, UnsupportedTypeError, label_type
 from lakepredict._worker.batch import Absent, Feature, missing_type
 from lakepredict._worker.compiled import PackedTrees
 from lakepredict._worker.native import LOADERS, NativeModel
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict._worker.probabilities import NoProbabilitiesError
-from lakepredict._worker.results import OPTIONAL
 from lakepredict._worker.scorer import Scorer
 from lakepredict.engines import _trees
 from lakepredict.engines._trees import NotCompiledError
 from lakepredict.engines.base import Request
 from lakepredict.errors import ModelUnloadableError, ModelUnsupportedError, ProbabilitiesMissingError
-
-ARROW_TYPES: dict[type[T.DataType], pa.DataType] = {
-    T.BooleanType: pa.bool_(),
-    T.ByteType: pa.int8(),
-    T.ShortType: pa.int16(),
-    T.IntegerType: pa.int32(),
-    T.LongType: pa.int64(),
-    T.FloatType: pa.float32(),
-    T.DoubleType: pa.float64(),
-    T.StringType: pa.string(),
-    T.BinaryType: pa.binary(),
-    T.TimestampType: pa.timestamp("us", "UTC"),
-}
-"""Scalar result type -> what an Arrow UDF returns for it."""
-
-
-def arrow_type(result: T.DataType, optional: Set[str] = frozenset(), prefix: str = "") -> pa.DataType:
-    """Return the Arrow type of a result type; what PySpark has for it takes other arguments in each release.
-
-    Args:
-        result: the Spark type.
-        optional: the paths of what may be absent, which the metadata of its Arrow field says.
-        prefix: the path to ``result``, with a dot behind it.
-    """
-    inside = f"{prefix.removesuffix('.')}[]."
-    if isinstance(result, T.ArrayType):
-        return pa.list_(pa.field("element", arrow_type(result.elementType, optional, inside)))
-    if isinstance(result, T.MapType):
-        return pa.map_(arrow_type(result.keyType), arrow_type(result.valueType, optional, inside))
-    if isinstance(result, T.StructType):
-        return pa.struct([_arrow_field(part, optional, f"{prefix}{part.name}") for part in result.fields])
-    return ARROW_TYPES[type(result)]
-
-
-def _arrow_field(part: T.StructField, optional: Set[str], path: str) -> pa.Field:
-    field = pa.field(part.name, arrow_type(part.dataType, optional, f"{path}."))
-    return field.with_metadata(OPTIONAL) if path in optional else field
 
 
 @dataclass(frozen=True)

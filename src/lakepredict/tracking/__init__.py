@@ -9,7 +9,7 @@ A pipeline of Spark ML is fitted and logged by one call; a model of another libr
 
     with tracking.track("weekly_sales", "forest", data=train, table="weekly_features"):
         mlflow.log_metric("rmse", rmse)
-        mlflow.sklearn.log_model(model, **tracking.for_predict(model, X_train))
+        mlflow.sklearn.log_model(model, name="forest", **tracking.for_predict(model, X_train))
 
     best = tracking.best_run("weekly_sales", "rmse")
     version = tracking.register(best, "sales_forecast", alias="champion")

@@ -14,25 +14,26 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from pandas.api import types as kinds
 
 from lakepredict.errors import ModelFormatError
+from lakepredict.tracking._trial import try_on
 
-_TRIED = 5
-"""On how many of the given rows a model is tried."""
+Inputs = pd.DataFrame | pd.Series | np.ndarray[Any, Any] | Sequence[str] | Sequence[dict[str, Any]] | ModelSignature
 
 
 def for_predict(
     model: Any,
-    inputs: pd.DataFrame | np.ndarray[Any, Any] | ModelSignature,
+    inputs: Inputs,
     *,
-    name: str = "model",
+    name: str | None = None,
     never_null: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Arguments for ``mlflow.<flavor>.log_model(model, **for_predict(model, X))`` that let PREDICT use the model.
+    """Return arguments for ``mlflow.<flavor>.log_model(model, ...)`` that let PREDICT use the model.
 
     **The signature** has the columns of ``inputs`` in their order, and one output, ``prediction``: the labels' type
     for a classifier, else DOUBLE. Integer columns become double, since a table's column may have a NULL and an
     integer input then gives none but a NULL prediction; name those that never have one in ``never_null`` to keep
     their type. (A double column is not taken as int64 by MLflow's own ``pyfunc``: there it is to be float64.) The
-    model is tried on the first rows as PREDICT will give them.
+    model is tried on the first rows as PREDICT will give them: categories of pandas are columns of their values, and a
+    model that reads one text a row gets its column.
 
     **The format**, for models of scikit-learn and those like them: MLflow's default, skops, where the model comes
     back whole from it, with each of its types that skops does not know declared as trusted. MLflow alone loads none
@@ -41,28 +42,47 @@ def for_predict(
 
     Args:
         model: a fitted model with ``predict``: of scikit-learn, XGBoost, LightGBM, CatBoost or another library.
-        inputs: the training data, or some rows of it, without the label: a pandas data frame, or a NumPy matrix,
-            whose columns PREDICT takes by position. Or a whole signature, which is kept as it is; then the model
-            is not tried.
-        name: the name under which the model is logged.
+        inputs: the training data, or some rows of it, without the label: a pandas data frame; a column or a list of
+            texts; a list of dicts, for a ``DictVectorizer``; or a NumPy matrix, whose columns PREDICT takes by
+            position. Or a whole signature, which is kept as it is; then the model is not tried.
+        name: the name under which the model is logged; None where ``log_model`` is given one beside these arguments.
         never_null: integer columns that are never NULL.
 
     Returns:
-        The arguments ``name`` and ``signature``, and for the format ``serialization_format`` and
-        ``skops_trusted_types`` where the library's ``log_model`` takes them. Others may be added.
+        The argument ``signature``, and for the format ``serialization_format`` and ``skops_trusted_types`` where the
+        library's ``log_model`` takes them; ``name``, if it is given here. Others may be added.
 
     Raises:
         ModelFormatError: a column is of a type that MLflow has not, the model fails on the rows, or it gives more
             than one value a row.
 
     Example:
-        >>> mlflow.sklearn.log_model(model, **tracking.for_predict(model, X_train))  # doctest: +SKIP
+        >>> mlflow.sklearn.log_model(model, name="churn", **tracking.for_predict(model, X_train))  # doctest: +SKIP
     """
+    named = {} if name is None else {"name": name}
     if isinstance(inputs, ModelSignature):
-        return {"name": name, "signature": inputs, **_format(model)}
-    schema = _matrix_schema(inputs) if isinstance(inputs, np.ndarray) else _frame_schema(inputs, never_null)
-    _try(model, _as_given(inputs[:_TRIED], schema))
-    return {"name": name, "signature": ModelSignature(schema, _output(model)), **_format(model)}
+        return {**named, "signature": inputs, **_format(model)}
+    rows = _as_rows(inputs)
+    schema = _matrix_schema(rows) if isinstance(rows, np.ndarray) else _frame_schema(rows, never_null)
+    try_on(model, rows, schema)
+    return {**named, "signature": ModelSignature(schema, _output(model)), **_format(model)}
+
+
+def _as_rows(inputs: Any) -> Any:
+    """Return training data of any form as a data frame, a column or a matrix."""
+    if isinstance(inputs, (pd.DataFrame, pd.Series, np.ndarray)):
+        return inputs
+    if isinstance(inputs, list) and inputs:
+        if all(isinstance(row, str) for row in inputs):
+            return pd.Series(inputs)
+        if all(isinstance(row, dict) for row in inputs):
+            return pd.DataFrame(inputs)
+    raise ModelFormatError(
+        "The inputs are not of a form that a signature can be made of.",
+        expected="a pandas data frame, a column or a list of texts, a list of dicts, a NumPy matrix, or a signature",
+        got=type(inputs).__name__,
+        hint="for a Spark data frame: for_predict(model, lakepredict.tracking.signature_of(frame)).",
+    )
 
 
 def _matrix_schema(matrix: np.ndarray[Any, Any]) -> Schema:
@@ -70,14 +90,10 @@ def _matrix_schema(matrix: np.ndarray[Any, Any]) -> Schema:
     return Schema([TensorSpec(dtype, (-1, *matrix.shape[1:]))])
 
 
-def _frame_schema(frame: pd.DataFrame, never_null: Sequence[str]) -> Schema:
-    if not isinstance(frame, pd.DataFrame):
-        raise ModelFormatError(
-            "The inputs are not of a form that a signature can be made of.",
-            expected="a pandas data frame, a NumPy matrix, or a signature",
-            got=type(frame).__name__,
-            hint="for a Spark data frame: for_predict(model, lakepredict.tracking.signature_of(frame)).",
-        )
+def _frame_schema(rows: pd.DataFrame | pd.Series[Any], never_null: Sequence[str]) -> Schema:
+    if isinstance(rows, pd.Series) and rows.name is None:
+        return Schema([ColSpec(_type(rows, never_null=False))])
+    frame = rows.to_frame() if isinstance(rows, pd.Series) else rows
     unknown = sorted(set(never_null) - set(map(str, frame.columns)))
     if unknown:
         raise ModelFormatError(
@@ -86,13 +102,15 @@ def _frame_schema(frame: pd.DataFrame, never_null: Sequence[str]) -> Schema:
             got=", ".join(unknown),
             hint="check the names.",
         )
-    return Schema([ColSpec(_type(frame[column], column in never_null), str(column)) for column in frame.columns])
+    return Schema(
+        [ColSpec(_type(frame[column], never_null=column in never_null), str(column)) for column in frame.columns]
+    )
 
 
-def _type(column: pd.Series[Any], never_null: bool) -> DataType:
+def _type(column: pd.Series[Any], *, never_null: bool) -> DataType:
     """The MLflow type of a column; of a categorical one, that of its categories."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return _type(column.cat.categories.to_series(), never_null)
+        return _type(column.cat.categories.to_series(), never_null=never_null)
     if kinds.is_bool_dtype(column.dtype):
         return DataType.boolean
     if kinds.is_integer_dtype(column.dtype):
@@ -128,38 +146,6 @@ _OBJECTS = {
     "date": DataType.datetime,
 }
 """What pandas finds in a column of Python objects -> MLflow type."""
-
-
-def _as_given(rows: Any, schema: Schema) -> Any:
-    """Rows with the types that PREDICT gives a model of this schema."""
-    if isinstance(rows, np.ndarray):
-        return rows.astype(schema.numpy_types()[0])
-    doubles = [spec.name for spec in schema if spec.type == DataType.double]
-    plain = rows.rename(columns=str)
-    for column in plain.select_dtypes("category"):
-        plain[column] = plain[column].astype(object)
-    return plain.assign(**{name: plain[name].astype("float64") for name in doubles})
-
-
-def _try(model: Any, rows: Any) -> None:
-    if _library(model) == "xgboost" and type(model).__name__ == "Booster":
-        return  # takes XGBoost's own matrices alone; MLflow makes them
-    try:
-        result = np.asarray(model.predict(rows))
-    except Exception as exc:
-        raise ModelFormatError(
-            "The model fails on its own inputs as PREDICT gives them.",
-            expected="a prediction for each row, with integers as double",
-            got=f"{type(exc).__name__}: {str(exc).strip().splitlines()[0] if str(exc).strip() else ''}".rstrip(": "),
-            hint="if the model needs integers, name their columns in never_null; give the columns that it learnt from.",
-        ) from exc
-    if result.shape not in {(len(rows),), (len(rows), 1)}:
-        raise ModelFormatError(
-            "The model does not give one value a row.",
-            expected=f"a result of shape {(len(rows),)}",
-            got=f"{result.shape}",
-            hint="log it with a signature of several outputs by hand: PREDICT gives a STRUCT then.",
-        )
 
 
 def _output(model: Any) -> Schema:

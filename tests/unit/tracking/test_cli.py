@@ -81,7 +81,7 @@ def _log_models(sales: Experiment, runs: dict[str, str]) -> None:
     for name, model in models.items():
         with mlflow.start_run(run_id=runs[name]):
             fitted = model.fit(INPUTS, TARGET)
-            mlflow.sklearn.log_model(fitted, **tracking.for_predict(fitted, INPUTS), pip_requirements=[])
+            mlflow.sklearn.log_model(fitted, name="model", **tracking.for_predict(fitted, INPUTS), pip_requirements=[])
             mlflow.log_input(dataset, context="training")
             mlflow.log_text("a" * 2000, "notes/readme.txt")
             mlflow.set_tag("team", "sales")
@@ -94,7 +94,7 @@ def _log_models(sales: Experiment, runs: dict[str, str]) -> None:
     matrix = INPUTS.to_numpy()
     with mlflow.start_run(experiment_id=sales.id, run_name="matrix") as run:
         fitted = LinearRegression().fit(matrix, TARGET)
-        mlflow.sklearn.log_model(fitted, **tracking.for_predict(fitted, matrix), pip_requirements=[])
+        mlflow.sklearn.log_model(fitted, name="model", **tracking.for_predict(fitted, matrix), pip_requirements=[])
         mlflow.sklearn.log_model(fitted, name="unsigned", pip_requirements=[])
     runs["matrix"] = run.info.run_id
     tracking.register(run, "by_position", model="model")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import xgboost
 from catboost import CatBoostRegressor
 from lightgbm import LGBMClassifier, LGBMRegressor
 from mlflow.models import ModelSignature
@@ -24,6 +27,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     StackingRegressor,
 )
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -32,6 +37,9 @@ from tracking_store import Experiment
 from xgboost import XGBClassifier, XGBRegressor
 
 from lakepredict._signature import read_signature
+from lakepredict._worker.batch import Feature
+from lakepredict._worker.native import NativeModel
+from lakepredict._worker.scorer import Scorer
 from lakepredict.errors import ModelFormatError
 from lakepredict.tracking import for_predict
 
@@ -73,7 +81,7 @@ def test_models_come_back(experiment: Experiment, name: str) -> None:
     estimator, target, flavor = MODELS[name]
     model = estimator.fit(X, target)
     with mlflow.start_run(experiment_id=experiment.id):
-        info = getattr(mlflow, flavor).log_model(model, **for_predict(model, X), pip_requirements=[])
+        info = getattr(mlflow, flavor).log_model(model, name="m", **for_predict(model, X), pip_requirements=[])
     loaded = mlflow.pyfunc.load_model(info.model_uri)
     predicted = np.asarray(loaded.predict(X.astype("float64"))).ravel()
 
@@ -177,6 +185,148 @@ def test_a_signature_stays_as_it_is() -> None:
     assert isinstance(given, ModelSignature)
     assert arguments["signature"] is given
     assert arguments["name"] == "forecast"
+
+
+CATEGORIES = X.assign(place=pd.Categorical(RANDOM.choice(["north", "south"], 60)), store=X["store"].astype("category"))
+"""Columns of categories: of texts, and of integers."""
+
+BESIDE = make_column_transformer((StandardScaler(), ["price"]), remainder="passthrough").set_output(transform="pandas")
+
+
+def lgbm(kind: Any = LGBMRegressor) -> Any:
+    """LightGBM's model of a few rows."""
+    return kind(n_estimators=3, min_child_samples=3, verbose=-1)
+
+
+def xgb(kind: Any = XGBRegressor) -> Any:
+    """XGBoost's model of categories."""
+    return kind(n_estimators=3, enable_categorical=True)
+
+
+OF_CATEGORIES: dict[str, tuple[Any, str]] = {
+    "lightgbm": (lambda: lgbm().fit(CATEGORIES, Y), "lightgbm"),
+    "lightgbm_classifier": (lambda: lgbm(LGBMClassifier).fit(CATEGORIES, CLASS), "lightgbm"),
+    "lightgbm_booster": (lambda: lgbm().fit(CATEGORIES, Y).booster_, "lightgbm"),
+    "lightgbm_inside": (lambda: make_pipeline(BESIDE, lgbm()).fit(CATEGORIES, Y), "sklearn"),
+    "xgboost": (lambda: xgb().fit(CATEGORIES, Y), "xgboost"),
+    "xgboost_booster": (lambda: xgb().fit(CATEGORIES, Y).get_booster(), "xgboost"),
+    "xgboost_inside": (lambda: make_pipeline(BESIDE, xgb()).fit(CATEGORIES, Y), "sklearn"),
+}
+"""Models that were trained on categories, and MLflow's flavor."""
+
+
+@pytest.mark.parametrize("name", OF_CATEGORIES)
+def test_models_of_categories(experiment: Experiment, tmp_path: Path, name: str) -> None:
+    """A model that learnt from categories is logged, and scores what a table has in their place."""
+    fit, flavor = OF_CATEGORIES[name]
+    model = fit()
+    arguments = for_predict(model, CATEGORIES)
+    found = scored(model, arguments, flavor, tmp_path, [CATEGORIES[name] for name in CATEGORIES])
+    data = xgboost.DMatrix(CATEGORIES, enable_categorical=True) if name == "xgboost_booster" else CATEGORIES
+
+    assert found == np.asarray(model.predict(data)).tolist()
+    assert [spec.type for spec in arguments["signature"].inputs] == [DataType.double, DataType.double, DataType.string]
+
+
+def scored(model: Any, arguments: dict[str, Any], flavor: str, folder: Path, columns: list[Any]) -> list[Any]:
+    """What a Python worker makes of columns, of a model that is saved with the helper's arguments."""
+    getattr(mlflow, flavor).save_model(model, folder / "model", pip_requirements=[], **arguments)
+    signature = read_signature(arguments["signature"])
+    native = NativeModel(str(folder / "model"), [each.name for each in signature.inputs])
+    features = tuple(Feature(each.name) for each in signature.inputs)
+    result = {T.DoubleType(): pa.float64(), T.StringType(): pa.string()}[signature.result]
+    score = Scorer(Shipped(native), features, result, "UTC", native=True)
+    plain = [column.astype(object) if column.dtype == "category" else column for column in map(pd.Series, columns)]
+    kinds = [pa.string() if each.type == T.StringType() else pa.float64() for each in signature.inputs]
+    arrays = [pa.array(column, kind, from_pandas=True) for column, kind in zip(plain, kinds, strict=True)]
+    rows: list[Any] = score(*arrays).to_pylist()
+    return rows
+
+
+@dataclass
+class Shipped:
+    """Stands in for a broadcast and what loads the model in it."""
+
+    model: Any
+    label: str = "the model"
+    notes: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> Any:
+        """Itself."""
+        return self
+
+    def load(self, names: Any) -> Any:
+        """The model."""
+        return self.model
+
+
+TEXTS = pd.Series(["good day", "bad day", "good text", "bad text"] * 15, name="remark")
+
+
+def texts_in(form: str) -> Any:
+    """Texts as people have them."""
+    forms = {"column": TEXTS, "frame": TEXTS.to_frame(), "list": list(TEXTS), "array": TEXTS.to_numpy()}
+    return forms.get(form, TEXTS.rename(None))
+
+
+@pytest.mark.parametrize("form", ["column", "frame", "list", "array", "unnamed column"])
+def test_models_of_texts(tmp_path: Path, form: str) -> None:
+    """A model that reads texts is logged with whatever its texts come in."""
+    labels = np.where(TEXTS.str.contains("good"), "yes", "no")
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, labels)
+    arguments = for_predict(model, texts_in(form))
+    signature = read_signature(arguments["signature"])
+
+    assert [each.type for each in signature.inputs] == [T.StringType()]
+    assert signature.inputs[0].name == ("remark" if form in ("column", "frame") else None)
+    if form != "array":
+        assert scored(model, arguments, "sklearn", tmp_path, [TEXTS]) == labels.tolist()
+
+
+def test_texts_in_several_columns(golden: Callable[[str, str], None]) -> None:
+    """A model that reads one text a row is not logged with two columns."""
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, TEXTS == "good day")
+    with pytest.raises(ModelFormatError) as refused:
+        for_predict(model, pd.DataFrame({"subject": TEXTS, "body": TEXTS}))
+
+    golden("tracking/model_of_texts.txt", str(refused.value))
+
+
+def test_models_of_dicts(tmp_path: Path) -> None:
+    """A model that learnt from dicts is logged with them, and has an input for each key."""
+    rows = X.to_dict("records")
+    model = make_pipeline(DictVectorizer(), Ridge()).fit(rows, Y)
+    arguments = for_predict(model, rows)
+
+    assert arguments["signature"].inputs.input_names() == ["store", "price"]
+    assert scored(model, arguments, "sklearn", tmp_path, [X["store"], X["price"]]) == model.predict(rows).tolist()
+
+
+@pytest.mark.parametrize("matrix", [X.to_numpy(), X[["price"]].to_numpy(), X["price"].to_numpy().reshape(-1, 1, 1)])
+def test_matrices_of_any_shape(matrix: Any) -> None:
+    """A model of a matrix is tried on it, whatever its shape."""
+    assert for_predict(Constant(), matrix)["signature"].inputs.inputs[0].shape == (-1, *matrix.shape[1:])
+
+
+def test_matrix_without_a_type() -> None:
+    """A matrix of a type that SQL lacks is refused before it is logged."""
+    with pytest.raises(ModelFormatError, match="a tensor of type complex128"):
+        for_predict(Constant(), X.to_numpy().astype(complex))
+
+
+def test_no_predict() -> None:
+    """What has no predict is refused with a way out."""
+    with pytest.raises(ModelFormatError, match=r"(?s)got: *StandardScaler.*give a signature"):
+        for_predict(StandardScaler().fit(X), X)
+
+
+def test_threads_stay(experiment: Experiment) -> None:
+    """A model that is tried keeps its threads; a Python worker has others."""
+    model = RandomForestRegressor(3, n_jobs=2).fit(X, Y)
+    for_predict(model, X)
+
+    assert model.n_jobs == 2
 
 
 def test_rows_are_not_changed() -> None:
