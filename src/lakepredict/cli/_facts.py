@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from lakepredict import _registry, _signature
 from lakepredict._sql import literal, quoted, sql_type
 from lakepredict.errors import PredictError
-from lakepredict.tracking import _compare, _lookup, _metrics, _register
+from lakepredict.tracking import _compare, _lookup, _metrics, _missing_value, _register
 
 Facts = dict[str, Any]
 
@@ -242,7 +242,8 @@ def _shown(reference: _registry.ModelReference, aliases: dict[str, str]) -> Fact
     try:
         resolved = _registry.describe(reference, found)
     except PredictError as exc:
-        return {**facts, "flavors": None, "inputs": None, "result": None, "predict": None, "problem": str(exc)}
+        unusable = dict.fromkeys(("flavors", "inputs", "result", "predict"))
+        return {**facts, **unusable, "problem": str(exc), "notes": []}
     table = facts["training"]["table"] if facts["training"] else None
     return {
         **facts,
@@ -251,7 +252,16 @@ def _shown(reference: _registry.ModelReference, aliases: dict[str, str]) -> Fact
         "result": sql_type(resolved.signature.result),
         "predict": _statement(reference, resolved.signature.inputs, table),
         "problem": None,
+        "notes": _notes(found, resolved.flavors),
     }
+
+
+def _notes(found: ModelVersion, flavors: Iterable[str]) -> list[str]:
+    """Return what is to be known of a version beside its signature."""
+    source = _run_of(found)
+    lost = None if source is None else _missing_value.of_run(flavors, source.data.params)
+    note = lost or _missing_value.unknown(flavors)
+    return [] if note is None else [note]
 
 
 def _statement(reference: _registry.ModelReference, inputs: Iterable[_signature.Input], table: str | None) -> str:

@@ -251,6 +251,8 @@ def _version(shown: Facts) -> Iterator[RenderableType]:
             for position, each in enumerate(shown["inputs"], 1)
         ),
     )
+    for note in shown["notes"]:
+        yield Text(f"note: {note}", style="yellow")
     yield Text()
     yield Text(f"{shown['predict']};", style="cyan")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from inspect import signature
 from typing import Any
@@ -14,6 +15,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from pandas.api import types as kinds
 
 from lakepredict.errors import ModelFormatError
+from lakepredict.tracking import _missing_value
 from lakepredict.tracking._trial import try_on
 
 Inputs = pd.DataFrame | pd.Series | np.ndarray[Any, Any] | Sequence[str] | Sequence[dict[str, Any]] | ModelSignature
@@ -38,7 +40,8 @@ def for_predict(
     **The format**, for models of scikit-learn and those like them: MLflow's default, skops, where the model comes
     back whole from it, with each of its types that skops does not know declared as trusted. MLflow alone loads none
     of the forests and boosted trees. A model that skops cannot hold, or with code of ``__main__`` (a notebook), is
-    kept as ``cloudpickle``, which takes such code along. XGBoost and CatBoost have formats of their own.
+    kept as ``cloudpickle``, which takes such code along. XGBoost and CatBoost have formats of their own; that of
+    XGBoost does not hold ``missing=``, of which a ``UserWarning`` says what to do.
 
     Args:
         model: a fitted model with ``predict``: of scikit-learn, XGBoost, LightGBM, CatBoost or another library.
@@ -59,6 +62,9 @@ def for_predict(
     Example:
         >>> mlflow.sklearn.log_model(model, name="churn", **tracking.for_predict(model, X_train))  # doctest: +SKIP
     """
+    lost = _missing_value.of_model(model)
+    if lost is not None:
+        warnings.warn(lost, stacklevel=2)
     named = {} if name is None else {"name": name}
     if isinstance(inputs, ModelSignature):
         return {**named, "signature": inputs, **_format(model)}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.models import get_model_info
+from mlflow.models.model import ModelInfo
 
 from lakepredict import _registry, _signature
 from lakepredict._names import likest_first, listed
 from lakepredict._progress_bar import without_progress_bar
 from lakepredict.errors import AliasInvalidError, RunModelError
+from lakepredict.tracking import _missing_value
 from lakepredict.tracking._lookup import described, find_registered_model, find_run
 
 _ALIAS = re.compile(r"(?!(?:latest|v?[0-9]+)$)[\w-]{1,255}", re.IGNORECASE)
@@ -33,6 +36,7 @@ def register(
 
     The model is looked at first: what PREDICT cannot use is not registered. (``mlflow.register_model`` takes any.)
     The run may still run; of a run that failed, a model that was logged whole is registered all the same.
+    A ``UserWarning`` says of a model of XGBoost what its file has lost, where the run's parameters tell.
 
     Args:
         run: a run, or its id.
@@ -59,7 +63,10 @@ def register(
     # A run that was at hand while its model was logged does not know of the model.
     found = find_run(run if isinstance(run, str) else run.info.run_id)
     uri = _model_uri(found, model)
-    _check_signature(found, uri)
+    info = _usable_info(found, uri)
+    lost = _missing_value.of_run(info.flavors, found.data.params)
+    if lost is not None:
+        warnings.warn(f"The model of the run {described(found)}: {lost}", stacklevel=2)
     version = mlflow.register_model(uri, name, tags=dict(tags or {}))
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version.version))
@@ -127,9 +134,11 @@ def _model_uri(run: Run, model: str | None) -> str:
     )
 
 
-def _check_signature(run: Run, uri: str) -> None:
+def _usable_info(run: Run, uri: str) -> ModelInfo:
+    """Return what MLflow knows of a model, which has a signature that PREDICT can use."""
     with without_progress_bar():
-        signature = get_model_info(uri).signature
+        info = get_model_info(uri)
+    signature = info.signature
     if signature is None or not signature.inputs or not signature.outputs:
         missing = "signature" if signature is None else "outputs in its signature" if signature.inputs else "inputs"
         raise RunModelError(
@@ -148,6 +157,7 @@ def _check_signature(run: Run, uri: str) -> None:
             got=str(exc),
             hint="log the model with a signature of other types.",
         ) from exc
+    return info
 
 
 def _check_alias(alias: str) -> None:
