@@ -83,6 +83,24 @@ class Keywords(ClassifierMixin, BaseEstimator):
         return np.array(["yes" if "good" in text else "no" for text in X])
 
 
+class Words(ClassifierMixin, BaseEstimator):
+    """A classifier of the user's own that has another one, which it gives one text after the other."""
+
+    def fit(self, X: Any, y: Any) -> Words:
+        """The other one learns."""
+        self.inner_ = make_pipeline(CountVectorizer(), LogisticRegression()).fit(list(X), y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The other one's labels."""
+        return self.inner_.predict(list(X))
+
+    def predict_proba(self, X: Any) -> Any:
+        """The other one's probabilities."""
+        return self.inner_.predict_proba(list(X))
+
+
 def classifier(*steps: Any) -> Any:
     """A pipeline that ends in a classifier."""
     return make_pipeline(*(steps or [TfidfVectorizer()]), LogisticRegression())
@@ -116,6 +134,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "voting": lambda: VotingClassifier([("a", classifier()), ("b", classifier(CountVectorizer()))]),
     "stacking": lambda: StackingClassifier([("a", classifier())], cv=2),
     "frozen": lambda: FrozenEstimator(classifier().fit(TEXTS, LABELS)),
+    "own in a wrapper": lambda: OneVsRestClassifier(Words()),
     "own cleaner": lambda: classifier(Cleaner(), TfidfVectorizer()),
     "own embedder": lambda: classifier(Embedder()),
     "own classifier": Keywords,

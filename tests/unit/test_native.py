@@ -97,6 +97,8 @@ REGRESSORS: dict[str, tuple[Save, Any]] = {
     "target": (cloudpickled, TransformedTargetRegressor(RandomForestRegressor(n_estimators=5))),
     "voting": (cloudpickled, VotingRegressor([("l", LinearRegression()), ("f", RandomForestRegressor(5))])),
     "lightgbm": (mlflow.lightgbm.save_model, lightgbm.LGBMRegressor(n_estimators=10, verbosity=-1)),
+    "lightgbm by sklearn": (cloudpickled, lightgbm.LGBMRegressor(n_estimators=10, verbosity=-1)),
+    "xgboost by sklearn": (cloudpickled, xgboost.XGBRegressor(n_estimators=10, n_jobs=2)),
     "xgboost": (mlflow.xgboost.save_model, xgboost.XGBRegressor(n_estimators=10, n_jobs=2)),
 }
 

@@ -8,7 +8,7 @@ the fitted model is asked for its first step, and the step for its tags; steps o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,12 +61,16 @@ class Trial:
             return "column" if answered == columns else "table"
         return "column" if self._rows(steps, self.table.iloc[:, 0], before_texts) == rows else "table"
 
+    def _function_of(self, step: Any) -> Callable[[Any], Any]:
+        name = next(name for name in ("transform", self.function, "predict") if hasattr(step, name))
+        function: Callable[[Any], Any] = getattr(step, name)
+        return function
+
     def _rows(self, steps: list[Any], data: Any, before_texts: bool) -> int | None:
         """Return the number of rows that steps give, as the step behind them counts, or None if they fail."""
         try:
             for step in steps:
-                function = step.transform if hasattr(step, "transform") else getattr(step, self.function)
-                data = function(data)
+                data = self._function_of(step)(data)
             return _length(data, iterated=before_texts)
         except Exception:  # code of the user's own fails on what it does not read in any way: that is the answer
             return None
@@ -106,7 +110,8 @@ def _first_step(model: Any, trial: Trial) -> FirstStep:
     if _is_own(model):
         inner = next((value for value in _fitted(model) if value), None)
         if inner:
-            return _strictest([_first_step(part, trial) for part in inner], name)
+            # Each is tried by itself: some wrappers spread one row over all, so that their own length says nothing.
+            return _strictest([first_step(part, trial) for part in inner], name)
     return FirstStep(_tagged(model), name)
 
 

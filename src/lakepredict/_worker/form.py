@@ -49,11 +49,7 @@ class Form:
         """Return a data frame, or what else the model takes in its place."""
         if self.takes == "column":
             return table.iloc[:, 0]
-        if self.takes != "dicts":
-            return table
-        first = table.iloc[:, 0]
-        has_dicts = table.shape[1] == 1 and isinstance(first.iloc[0], dict)
-        return first if has_dicts else table.to_dict("records")
+        return table.to_dict("records") if self.takes == "dicts" else table
 
 
 def form_of(model: Any, function: str, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
@@ -77,6 +73,8 @@ def form_of(model: Any, function: str, names: Sequence[str | None], arrow_types:
     for position, known in categories.items():
         if not known.compares_with(arrow_types[position]):
             raise _other_type(labels[position], arrow_types[position], known)
+    if step.reads == "dicts" and len(names) == 1 and pa.types.is_nested(arrow_types[0]):
+        return Form("column", categories)
     return Form("table" if step.reads == "unknown" else step.reads, categories)
 
 

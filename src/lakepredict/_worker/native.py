@@ -75,7 +75,7 @@ class NativeModel:
         self.native = native
         self._takes_matrix = _takes_matrix(self._flavor, native, self._names)
         self._order = _order(self._flavor, native, self._names)
-        self._forms: dict[tuple[pa.DataType, ...], Form] = {}
+        self._forms: dict[tuple[Any, ...], Form] = {}
         self._classifier: Classifier | None = None
         self._call = _CALL.get(self._flavor, getattr)(native, function)
 
@@ -89,12 +89,9 @@ class NativeModel:
         Raises:
             FormError: there is none.
         """
-        key = tuple(arrow_types)
+        key = (*names, *arrow_types)
         if key not in self._forms:
-            if self.takes_matrix(arrow_types):
-                self._forms[key] = Form("matrix")
-            else:
-                self._forms[key] = Form() if self._flavor == "onnx" else form_of(self.native, self.function, names, key)
+            self._forms[key] = self._form(names, arrow_types)
         return self._forms[key]
 
     def lacks(self, absent: Set[str]) -> set[str]:
@@ -104,6 +101,11 @@ class NativeModel:
         """
         fitted = fitted_names(self.native)
         return set(absent) if fitted is None else set(absent) & set(fitted)
+
+    def _form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
+        if self.takes_matrix(arrow_types):
+            return Form("matrix")
+        return Form() if self._flavor == "onnx" else form_of(self.native, self.function, names, arrow_types)
 
     def takes_matrix(self, kinds: Sequence[pa.DataType]) -> bool:
         """Whether a NumPy matrix of the inputs, in their order, means the same to it as a data frame.

@@ -200,22 +200,22 @@ class MlflowModel:
         self._model.metadata.signature = ModelSignature(params=params) if params else None
         self._classifier: Classifier | None = None
         self._one_row = answers_one_row(self._model)
-        self._forms: dict[tuple[pa.DataType, ...], Form] = {}
+        self._forms: dict[tuple[Any, ...], Form] = {}
         self._fitted: frozenset[str] | None = None
 
     def form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
         """Return the form in which it takes a batch: a data frame, but for some models of scikit-learn and its kin.
 
         Args:
-            names: the names of the inputs, the same for each call.
+            names: the names of the inputs.
             arrow_types: their types.
 
         Raises:
             FormError: there is none.
         """
-        key = tuple(arrow_types)
+        key = (*names, *arrow_types)
         if key not in self._forms:
-            self._forms[key] = self._form(names, key)
+            self._forms[key] = self._form(names, arrow_types)
         return self._forms[key]
 
     def _form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:

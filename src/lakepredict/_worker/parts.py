@@ -32,7 +32,8 @@ def parts(model: Any) -> Iterator[Any]:
         elif (hasattr(part, "get_params") or hasattr(part, "estimator")) and not isinstance(part, type):
             # What a calibrated classifier has for each fold is no estimator, but holds one.
             yield part
-            waiting += [value for name, value in vars(part).items() if name not in _OF_TARGET]
+            members = getattr(part, "__dict__", {})
+            waiting += [value for name, value in members.items() if name not in _OF_TARGET]
 
 
 def booster_library(part: Any) -> str | None:

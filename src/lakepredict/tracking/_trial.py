@@ -43,8 +43,9 @@ def try_on(model: Any, rows: Any, schema: Schema) -> None:
             hint="give a signature in place of the data: then the model is not tried.",
         )
     inputs = _inputs_of(schema)
+    scorer = _scorer(model, inputs)
     try:
-        result = np.asarray(_answer(model, inputs, _columns(rows, inputs)))
+        result = np.asarray(scorer.answer(*_columns(rows, inputs)))
     except InputFormError as exc:
         parts = {name: exc.parameters[name] for name in ("expected", "got", "hint")}
         raise ModelFormatError("The model cannot take these inputs from PREDICT.", **parts) from exc
@@ -77,11 +78,19 @@ def _inputs_of(schema: Schema) -> tuple[Input, ...]:
         ) from exc
 
 
-def _answer(model: Any, inputs: Sequence[Input], columns: list[pa.Array]) -> Any:
+def _scorer(model: Any, inputs: Sequence[Input]) -> Scorer:
     features = tuple(Feature(each.name, each.dtype, each.shape, each.required, each.label) for each in inputs)
-    loaded = _Loaded(NativeModel.of(model, [feature.name for feature in features]))
+    try:
+        loaded = _Loaded(NativeModel.of(model, [feature.name for feature in features]))
+    except Exception as exc:  # boosters that were not fitted raise what their library chooses
+        raise ModelFormatError(
+            "The model cannot be tried.",
+            expected="a fitted model",
+            got=f"{type(model).__name__}: {exc}",
+            hint="fit the model first.",
+        ) from exc
     # No time zone is known here; times without one stay what they are.
-    return Scorer(loaded, features, pa.float64(), timezone="UTC", native=True).answer(*columns)
+    return Scorer(loaded, features, pa.float64(), timezone="UTC", native=True)
 
 
 def _columns(rows: Any, inputs: Sequence[Input]) -> list[pa.Array]:

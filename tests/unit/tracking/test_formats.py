@@ -321,6 +321,13 @@ def test_no_predict() -> None:
         for_predict(StandardScaler().fit(X), X)
 
 
+@pytest.mark.parametrize("model", [XGBRegressor(), LGBMRegressor(), LinearRegression()], ids=["xgb", "lgbm", "linear"])
+def test_model_that_is_not_fitted(model: Any) -> None:
+    """A model that was not fitted is refused."""
+    with pytest.raises(ModelFormatError, match=r"(?i)fit"):
+        for_predict(model, X)
+
+
 def test_threads_stay(experiment: Experiment) -> None:
     """A model that is tried keeps its threads; a Python worker has others."""
     model = RandomForestRegressor(3, n_jobs=2).fit(X, Y)
