@@ -39,6 +39,8 @@ The tree::
     │   ├── ReportTableError
     │   ├── ReportColumnError
     │   ├── ReportEmptyError
+    │   ├── ReportGrainError
+    │   ├── ReportTotalsError
     │   └── ReportFileError
     ├── ServerError                     a server for BI tools that cannot run as it is asked to
     │   ├── ServerInsecureError
@@ -781,6 +783,18 @@ class ReportEmptyError(ReportError):
     """There is no forecast that a report could tell of."""
 
     name = "REPORT_EMPTY"
+
+
+class ReportGrainError(ReportError):
+    """Forecasts and actual values are not for the same spans of time, or for spans that a report does not compare."""
+
+    name = "REPORT_GRAIN_UNSUITABLE"
+
+
+class ReportTotalsError(ReportError):
+    """A report does not add up to what its tables add up to."""
+
+    name = "REPORT_TOTALS_DIFFER"
 
 
 class ReportFileError(ReportError):

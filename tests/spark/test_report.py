@@ -15,9 +15,15 @@ from pyspark.sql import SparkSession
 
 from lakepredict import report
 from lakepredict.demo import scenario
-from lakepredict.errors import ReportColumnError, ReportEmptyError, ReportTableError
+from lakepredict.errors import (
+    ReportColumnError,
+    ReportEmptyError,
+    ReportGrainError,
+    ReportTableError,
+    ReportTotalsError,
+)
 from lakepredict.lakehouse import Folder
-from lakepredict.report import _facts
+from lakepredict.report import _facts, _frames
 from lakepredict.report._facts import Facts, Point
 from lakepredict.report._read import Request, read
 
@@ -189,6 +195,172 @@ def test_report_is_written(spark: SparkSession, tables: None, tmp_path: Path) ->
     assert "<title>A &lt; B</title>" in text
     assert "Next week, 28 June 2024: 9,000 expected, 400.0% more than the same week last year (1 store compared" in text
     assert "2 of 4 stores have no forecast" in text
+
+
+SCORED = "TIMESTAMP '2024-06-20 12:00:00'"
+HOURS = "explode(sequence(TIMESTAMP '2024-03-01', TIMESTAMP '2024-03-12 23:00:00', INTERVAL 1 HOUR))"
+DAYS = "explode(sequence(DATE '2024-03-01', DATE '2024-03-12'))"
+KEYS = "(SELECT explode(array('a', 'b')) AS shop)"
+
+
+def view(spark: SparkSession, name: str, query: str) -> str:
+    spark.sql(query).createOrReplaceTempView(name)
+    return name
+
+
+def test_hours_are_refused(spark: SparkSession, tmp_path: Path, golden: Callable[[str, str], None]) -> None:
+    """Hourly forecasts of 10.0 beside hourly values of 10.0 are no error of 95.8 %: no page is made."""
+    made = view(spark, "report_hourly_made", f"SELECT shop, {HOURS} AS hour, 10D AS forecast FROM {KEYS}")
+    happened = view(spark, "report_hourly", f"SELECT shop, {HOURS} AS hour, 10D AS sold FROM {KEYS}")
+    with pytest.raises(ReportGrainError) as caught:
+        report.write(spark, tmp_path / "r.html", forecast=made, history=happened)
+
+    golden("report/read_hours.txt", str(caught.value))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hours_by_day(spark: SparkSession) -> None:
+    """What is added up by day on both sides has no error, also on the day of 23 hours; dates fit hourly values too."""
+    hours = f"SELECT shop, {HOURS} AS hour, 10D AS value FROM {KEYS}"
+    by_day = f"SELECT shop, CAST(hour AS DATE) AS hour, sum(value) AS {{}} FROM ({hours}) GROUP BY ALL"
+    made = view(spark, "report_daily_made", by_day.format("forecast"))
+    happened = view(spark, "report_daily", by_day.format("sold"))
+    by_hour = view(spark, "report_hourly", f"SELECT shop, {HOURS} AS hour, 10D AS sold FROM {KEYS}")
+    sums = [480.0] * 9 + [460.0] + [480.0] * 2
+    for history in (happened, by_hour):
+        facts = read(spark, Request(forecast=made, history=history))
+        totals = [(period.expected, period.actual, period.error) for period in facts.periods]
+
+        assert totals == [(total, total, 0.0) for total in sums]
+
+
+def test_time_of_one_forecast(spark: SparkSession) -> None:
+    """One forecast of an hour beside hourly values is not taken for that of the day."""
+    made = view(spark, "report_one", "SELECT 'a' AS shop, TIMESTAMP '2024-03-12 05:00:00' AS hour, 10D AS forecast")
+    happened = view(spark, "report_hourly", f"SELECT shop, {HOURS} AS hour, 10D AS sold FROM {KEYS}")
+    with pytest.raises(ReportGrainError, match="for a time or for a whole day"):
+        read(spark, Request(forecast=made, history=happened))
+
+
+def test_clock_changes(spark: SparkSession) -> None:
+    """Midnights of the session's zone are dates, also where a day has 23 hours; those of another zone are refused."""
+    query = "SELECT 'a' AS shop, CAST(day AS TIMESTAMP) AS day, 10D AS {} FROM (SELECT " + DAYS + " AS day)"
+    made = view(spark, "report_midnights_made", query.format("forecast"))
+    happened = view(spark, "report_dates", f"SELECT 'a' AS shop, {DAYS} AS day, 10D AS sold")
+    facts = read(spark, Request(forecast=made, history=happened))
+
+    assert [(period.day, period.error) for period in facts.periods] == [(date(2024, 3, at), 0.0) for at in range(1, 13)]
+
+    utc = query.format("forecast").replace("CAST(day AS TIMESTAMP)", "to_timestamp(concat(day, 'T00:00:00Z'))")
+    with pytest.raises(ReportGrainError, match="It is not clear which dates"):
+        read(spark, Request(forecast=view(spark, "report_midnights_made", utc), history=happened))
+
+
+def test_rows_scored_at_once(spark: SparkSession) -> None:
+    """Two rows of one key and date that one job scored are of a key that lacks a column; neither is the newer one."""
+    happened = view(spark, "report_dates", f"SELECT 'a' AS shop, {DAYS} AS day, 30D AS sold")
+    row = f"DATE '2024-03-12' AS day, 15D AS forecast, {SCORED} AS scored_at"
+    depts = f"SELECT 'a' AS shop, explode(array(1, 2)) AS dept, {row}"
+    with pytest.raises(ReportColumnError, match="2 rows for a on 2024-03-12"):
+        read(spark, Request(forecast=view(spark, "report_depts", depts), history=happened))
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ("('m', 1, 10D), ('m', 2, 20D)", 20.0),
+        ("('m', 2, 20D), ('m', 1, 10D)", 20.0),
+        ("('m', 1, 10D), ('m', 1, 20D)", None),
+        ("('m', 1, 10D), ('n', 2, 20D)", None),
+        ("('m', 1, 10D), (NULL, NULL, 20D)", 10.0),
+    ],
+    ids=["versions", "reversed", "one_version", "two_models", "no_version"],
+)
+def test_two_forecasts_of_one_moment(spark: SparkSession, versions: str, expected: float | None) -> None:
+    """Of several versions the highest counts; rows of one version, or of two models, have no order."""
+    rows = f"SELECT 'a' AS shop, DATE '2024-03-12' AS day, *, {SCORED} AS scored_at FROM VALUES {versions}"
+    made = view(spark, "report_versions", f"{rows} AS t(model_name, model_version, forecast)")
+    happened = view(spark, "report_dates", f"SELECT 'a' AS shop, {DAYS} AS day, 30D AS sold")
+    request = Request(forecast=made, history=happened)
+    if expected is None:
+        with pytest.raises(ReportColumnError, match="nothing says which is newest"):
+            read(spark, request)
+    else:
+        assert read(spark, request).period.expected == expected
+
+
+def test_scored_again_in_the_same_second(spark: SparkSession) -> None:
+    """The later of two scorings counts, be it later by a microsecond."""
+    scored = "VALUES ('05:00:00.000002', 20D), ('05:00:00.000001', 10D) AS t(at, forecast)"
+    query = (
+        "SELECT 'a' AS shop, DATE '2024-03-12' AS day, forecast, CAST('2024-03-01 ' || at AS TIMESTAMP) AS scored_at"
+    )
+    happened = view(spark, "report_dates", f"SELECT 'a' AS shop, {DAYS} AS day, 30D AS sold")
+    facts = read(spark, Request(forecast=view(spark, "report_again", f"{query} FROM {scored}"), history=happened))
+
+    assert (facts.period.expected, facts.replaced) == (20.0, 1)
+
+
+def test_ends_of_february(spark: SparkSession) -> None:
+    """The last day of February is compared with that of a leap year; no month is counted twice."""
+    months = "SELECT explode(sequence(1, 38)) AS n"
+    ends = "last_day(add_months(DATE '2022-01-31', n)) AS day, CAST(n AS DOUBLE) AS sold"
+    query = f"SELECT 'a' AS shop, {ends} FROM ({months})"
+    happened = view(spark, "report_months", query)
+    made = view(spark, "report_february", "SELECT 'a' AS shop, DATE '2025-02-28' AS day, 1D AS forecast")
+    facts = read(spark, Request(forecast=made, history=happened))
+
+    assert (facts.step, facts.period.last_year, facts.period.actual) == (_facts.MONTH, 25.0, 37.0)
+
+
+def test_two_dates_of_one_month(spark: SparkSession) -> None:
+    """Two dates of a month are two rows a year later, and add up to what the tables do."""
+    months = "SELECT DATE '2022-02-28' + make_ym_interval(0, n) AS day FROM (SELECT explode(sequence(0, 36)) AS n)"
+    query = f"SELECT 'a' AS shop, day, 5D AS sold FROM ({months} UNION ALL SELECT DATE '2024-02-29')"
+    happened = view(spark, "report_leap", query)
+    made = view(spark, "report_february", "SELECT 'a' AS shop, DATE '2025-02-28' AS day, 1D AS forecast")
+    facts = read(spark, Request(forecast=made, history=happened))
+
+    assert sum(period.actual or 0 for period in facts.periods) == 38 * 5.0
+    assert (facts.period.forecasts, facts.period.last_year) == (1, None)
+
+
+def test_rows_that_are_left_out(spark: SparkSession, tables: None, tmp_path: Path) -> None:
+    """Rows without a date, and forecasts that were scored again, are counted below the page."""
+    with_none = "SELECT store, week, sales FROM report_sales UNION ALL SELECT '1', NULL, 1e6"
+    view(spark, "report_undated", with_none)
+    path = report.write(
+        spark, tmp_path / "r.html", forecast="report_forecast", history="report_undated", actual="sales"
+    )
+
+    assert (
+        "Left out: 4 forecasts that a later one replaces, 1 forecast without a date, 1 actual value without a date."
+        in path.read_text("utf-8")
+    )
+
+
+def test_page_that_does_not_add_up(
+    spark: SparkSession, tables: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A join that doubles rows ends in an error with a name, and no page."""
+    right = _frames.joined
+    monkeypatch.setattr(_frames, "joined", lambda *given: right(*given).unionAll(right(*given).limit(1)))
+    with pytest.raises(ReportTotalsError, match="does not add up"):
+        report.write(spark, tmp_path / "r.html", forecast="report_forecast", history="report_sales", actual="sales")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_several_keys(spark: SparkSession, told: Facts) -> None:
+    """A table of errors by store has no error of a week: refused where it is named, else computed from the tables."""
+    rows = "SELECT explode(array(0.1D, 0.2D)) AS wape, DATE '2024-06-21' AS week, 1 AS model_version, 'm' AS model_name"
+    view(spark, "forecast_accuracy", rows)
+    try:
+        with pytest.raises(ReportGrainError, match="several errors of one week"):
+            read(spark, Request(**{**vars(REQUEST), "accuracy": "forecast_accuracy"}))
+        assert read(spark, REQUEST).judged == told.judged
+    finally:
+        spark.catalog.dropTempView("forecast_accuracy")
 
 
 @pytest.mark.usefixtures("tables")

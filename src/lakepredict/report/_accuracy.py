@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakepredict._sql import quoted
+from lakepredict.errors import ReportGrainError
 from lakepredict.report._columns import Table, require
 
 
@@ -31,10 +33,11 @@ class WeekError:
 
 
 def newest_errors(rows: DataFrame, table: Table, time: str, model: str | None) -> dict[date, WeekError]:
-    """The errors by day, of one registered model if its name is known; of several versions the one judged last.
+    """Return the errors by day, of one registered model if its name is known; of several versions the one judged last.
 
     Raises:
         ReportColumnError: the table lacks the time or ``wape``.
+        ReportGrainError: it has several errors of one day and version, as those of stores or of hours are.
     """
     day = require(table, time, "--accuracy", (T.DateType, T.TimestampType, T.TimestampNTZType))
     require(table, "wape", "--accuracy", (T.NumericType,))
@@ -51,13 +54,29 @@ def newest_errors(rows: DataFrame, table: Table, time: str, model: str | None) -
         F.coalesce("row.evaluated_at", F.timestamp_seconds(F.lit(0))),
         F.coalesce("row.model_version", F.lit(0)),
     )
-    newest = (
+    by_order = (
         rows.select(F.to_date(F.col(quoted(day))).alias("day"), F.struct(*values).alias("row"))
         .where("day IS NOT NULL")
-        .groupBy("day")
-        .agg(F.max_by("row", order).alias("row"))
+        .groupBy("day", order.alias("order"))
+        .agg(F.first("row").alias("row"), F.count(F.lit(1)).alias("tied"))
     )
-    return {row["day"]: _error(row["row"].asDict()) for row in newest.collect()}
+    newest = (
+        by_order.groupBy("day").agg(F.max_by(F.struct("row", "tied"), "order").alias("last")).select("day", "last.*")
+    )
+    collected = newest.orderBy("day").collect()
+    _require_one(collected, table, day)
+    return {row["day"]: _error(row["row"].asDict()) for row in collected}
+
+
+def _require_one(newest: Sequence[Row], table: Table, day: str) -> None:
+    doubtful = next((row for row in newest if row["tied"] > 1), None)
+    if doubtful is not None:
+        raise ReportGrainError(
+            f"The table `{table.name}` has several errors of one {day}.",
+            expected=f"one row for each {day}, model version and evaluated_at: the error over all keys",
+            got=f"{doubtful['tied']} rows for {doubtful['day']}",
+            hint="name a table with --accuracy that lakehouse.evaluate wrote without further columns in `by`.",
+        )
 
 
 def _error(row: dict[str, float | None]) -> WeekError:

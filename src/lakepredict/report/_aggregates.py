@@ -45,6 +45,7 @@ def periods(joined: DataFrame) -> list[Period]:
         _sum_where(seasonal, F.abs(before - actual)).alias("any_baseline_off"),
         _sum_where(seasonal, F.abs(actual)).alias("any_baseline_sold"),
         F.max(F.when(compared, F.col("model_version"))).alias("version"),
+        F.sum("history_rows").alias("history_rows"),
     )
     return [_period(row) for row in rows.orderBy("day").collect()]
 
@@ -66,6 +67,7 @@ def _period(row: Row) -> Period:
         bias=ratio(row["over"], row["sold"]),
         baseline_error=baseline if row["compared"] else ratio(row["any_baseline_off"], row["any_baseline_sold"]),
         version=row["version"],
+        history_rows=row["history_rows"] or 0,
     )
 
 

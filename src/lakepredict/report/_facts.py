@@ -52,11 +52,18 @@ MONTH = Step("month", "months", 60, "the same month last year", season_months=12
 OTHER = Step("period", "periods", 106)
 
 
-def step_of(days: Sequence[date]) -> Step:
-    """The step of a series: the most common distance between its dates, which come in order."""
+def usual_gap(days: Sequence[date]) -> int | None:
+    """Return the most common number of days between dates that come in order, or None of fewer than two."""
     gaps = Counter((after - before).days for before, after in pairwise(days))
-    usual = gaps.most_common(1)[0][0] if gaps else 7
-    return {7: WEEK, 1: DAY, **dict.fromkeys(range(28, 32), MONTH)}.get(usual, OTHER)
+    return gaps.most_common(1)[0][0] if gaps else None
+
+
+def step_of(days: Sequence[date]) -> Step:
+    """Return the step of a series by the most common distance between its dates, which come in order."""
+    gap = usual_gap(days)
+    if gap is None:
+        return WEEK
+    return {7: WEEK, 1: DAY, **dict.fromkeys(range(28, 32), MONTH)}.get(gap, OTHER)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Period:
         bias: by how much their sum was too high, as a share of what was, or None.
         baseline_error: the WAPE of the value a season before, for the series with a forecast if there are any.
         version: the model version that the error is of, or None where it is not known.
+        history_rows: how many rows of the history the sum of what was is of.
     """
 
     day: date
@@ -93,6 +101,7 @@ class Period:
     bias: float | None = None
     baseline_error: float | None = None
     version: int | None = None
+    history_rows: int = 0
 
     @property
     def change(self) -> float | None:
@@ -195,6 +204,8 @@ class Facts:
         series: by name of a member, its points by day.
         origins: the model versions of the step's forecasts.
         made_at: when the report was made, in UTC.
+        replaced: how many forecasts are left out, because the same key and date was scored again.
+        undated: how many forecasts, and how many rows of the history, are left out, because they have no date.
     """
 
     title: str
@@ -214,6 +225,8 @@ class Facts:
     series: Mapping[str, Mapping[date, Point]]
     origins: Sequence[Origin]
     made_at: datetime
+    replaced: int = 0
+    undated: tuple[int, int] = (0, 0)
 
     @property
     def period(self) -> Period:

@@ -9,12 +9,14 @@ from datetime import date, datetime, timezone
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakepredict.errors import ReportEmptyError, ReportTableError
+from lakepredict.errors import ReportEmptyError, ReportGrainError, ReportTableError
 from lakepredict.report import _aggregates, _frames
 from lakepredict.report._accuracy import WeekError, newest_errors
 from lakepredict.report._columns import Columns, Table, choose
 from lakepredict.report._facts import RECENT, Facts, Period, Step, step_of
+from lakepredict.report._grain import require_comparable
 from lakepredict.report._origin import with_run
+from lakepredict.report._totals import require_equal, totals_of_page, totals_of_tables
 
 ACCURACY = "forecast_accuracy"
 """The table of errors that is read where none is asked for and there is one."""
@@ -42,19 +44,32 @@ def read(spark: SparkSession, request: Request) -> Facts:
         ReportTableError: a table does not exist.
         ReportColumnError: a column is missing, of another type, or not to be told from others.
         ReportEmptyError: there is no forecast.
+        ReportGrainError: forecasts and actual values are not for the same spans of time, or for less than a day.
+        ReportTotalsError: the report does not add up to what the tables do.
     """
     forecast, history = _table(spark, request.forecast), _table(spark, request.history)
     columns = choose(
         forecast, history, key=request.key, time=request.time, prediction=request.prediction, actual=request.actual
     )
     made, happened = spark.table(forecast.name), spark.table(history.name)
-    step = step_of(_frames.days_of(columns, made, happened))
-    newest, actual = _frames.newest(made, forecast, columns), _frames.history_of(happened, columns)
+    forecast_times = _frames.times_of(made, forecast, columns, columns.prediction)
+    history_times = _frames.times_of(happened, history, columns, columns.actual)
+    require_comparable(forecast_times, history_times)
+    step = step_of(sorted({*forecast_times.days, *history_times.days}))
+    forecasts, actuals = _frames.forecasts_of(made, forecast, columns), _frames.actuals_of(happened, columns)
+    newest, actual = _frames.newest(forecasts, forecast, columns), _frames.history_of(actuals)
     joined = _frames.joined(newest, actual, step).persist()
     try:
-        return _facts(spark, request, columns, joined, step)
+        facts = _facts(spark, request, columns, joined, step)
     finally:
         joined.unpersist()
+    totals = totals_of_tables(forecasts, actuals)
+    require_equal(totals, totals_of_page(facts.periods))
+    return replace(
+        facts,
+        replaced=forecasts.count() - totals.forecasts,
+        undated=(forecast_times.missing, history_times.missing),
+    )
 
 
 def _table(spark: SparkSession, name: str) -> Table:
@@ -132,7 +147,12 @@ def _errors(
     if request.accuracy is None and not (table.field(columns.time) and table.field("wape")):
         return None, {}
     current = joined.where("model_name IS NOT NULL").agg(F.max_by("model_name", "scored_at")).collect()[0][0]
-    errors = newest_errors(spark.table(name), table, columns.time, current)
+    try:
+        errors = newest_errors(spark.table(name), table, columns.time, current)
+    except ReportGrainError:
+        if request.accuracy is None:
+            return None, {}
+        raise
     if request.accuracy is None and all(each.error is None for each in errors.values()):
         return None, {}
     return name, errors

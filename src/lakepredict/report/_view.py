@@ -27,8 +27,21 @@ def view(facts: Facts) -> View:
         "errors": _errors(facts),
         "origins": [_origin(facts, each) for each in facts.origins],
         "missing": _words.MISSING,
-        "footer": f"Made on {_words.moment(facts.made_at)} from the tables {_tables_read(facts)}.",
+        "footer": f"Made on {_words.moment(facts.made_at)} from the tables {_tables_read(facts)}.{_left_out(facts)}",
     }
+
+
+def _left_out(facts: Facts) -> str:
+    """Return what of the tables is not in the page, as a sentence that follows another; or nothing."""
+    undated_forecasts, undated_history = facts.undated
+    parts = []
+    if facts.replaced:
+        parts.append(f"{_words.count(facts.replaced, 'forecast', 'forecasts')} that a later one replaces")
+    if undated_forecasts:
+        parts.append(f"{_words.count(undated_forecasts, 'forecast', 'forecasts')} without a date")
+    if undated_history:
+        parts.append(f"{_words.count(undated_history, 'actual value', 'actual values')} without a date")
+    return f" Left out: {', '.join(parts)}." if parts else ""
 
 
 def _tables_read(facts: Facts) -> str:

@@ -59,6 +59,8 @@ def write(
         ReportTableError: a table does not exist.
         ReportColumnError: a column is missing, of another type, or not to be told from others.
         ReportEmptyError: there is no forecast.
+        ReportGrainError: forecasts and actual values are not for the same spans of time, or for less than a day.
+        ReportTotalsError: the report does not add up to what the tables do.
 
     Example:
         >>> from lakepredict import report
