@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lakepredict._tries import unlogged
 from lakepredict.cli._table import MOST_ROWS, print_rows
 from lakepredict.cli._values import TEXT, cast_for_python, cell_writer
 from lakepredict.errors import SessionError
@@ -27,11 +28,12 @@ def register_magic(shell: InteractiveShell) -> None:
         ``%%sql name`` keeps the data frame as ``name`` and shows nothing; ``{variable}`` in the statement is the value
         of a variable of the notebook, as in PySpark's ``spark.sql(..., variable=...)``.
         """
-        frame = _run(line if cell is None else cell, shell.user_ns)
-        if cell is not None and line.strip():
-            shell.user_ns[line.strip()] = frame
-            return None
-        return Shown(frame) if frame.columns else None
+        with unlogged():
+            frame = _run(line if cell is None else cell, shell.user_ns)
+            if cell is not None and line.strip():
+                shell.user_ns[line.strip()] = frame
+                return None
+            return Shown(frame) if frame.columns else None
 
     shell.register_magic_function(sql, "line_cell", "sql")  # type: ignore[arg-type]
 

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from lakepredict import _jars, _jvm
 from lakepredict import lakehouse as _lakehouse
 from lakepredict._session_conf import is_local, session_conf
+from lakepredict._tries import unlogged_for_good
 from lakepredict.errors import DeltaJarsError, LakehouseMismatchError
 from lakepredict.functions import register
 
@@ -35,7 +36,9 @@ def spark_session(
     attached to the session's catalog, so that it sees the tables, views and functions that other processes make, and
     keeps those that it makes itself, unless it has a metastore of its own; MLflow is pointed at
     ``<lakehouse>/mlflow.db`` and ``<lakehouse>/artifacts``, unless ``MLFLOW_TRACKING_URI`` or
-    ``mlflow.set_tracking_uri`` says otherwise; PREDICT is registered.
+    ``mlflow.set_tracking_uri`` says otherwise; PREDICT is registered. Where no session was running, PySpark's two
+    loggers that print each error of a query as JSON, before it is raised, are turned off for this process, unless the
+    program has set them up itself: ``logging.getLogger("SQLQueryContextLogger").setLevel("ERROR")`` turns one on again.
 
     Args:
         app_name: the application's name, as Spark's UI shows it.
@@ -81,7 +84,10 @@ def _start(app_name: str, folder: _lakehouse.Folder, master: str | None, conf: d
     jars = [] if _jvm.is_running() else [str(jar) for jar in _jars.delta_jars()]
     for key, value in session_conf(folder, master, conf, jars).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    spark = builder.getOrCreate()
+    # Not in a session that was there before: its logging is its owner's.
+    unlogged_for_good()
+    return spark
 
 
 def _require_delta(spark: SparkSession) -> None:

@@ -49,6 +49,45 @@ spark.stop()
 print("TOLD " + json.dumps(told))
 """
 
+WRONG = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession, functions as F
+import lakepredict
+from lakepredict import _jars
+
+def wrong(spark, sql):
+    for wanted in ("nothing", "PREDICT('nothing', 1, *)", "1 / id"):
+        try:
+            sql(f"SELECT {wanted} FROM range(1)")
+        except PySparkException as error:
+            print("CAUGHT " + error.getCondition())
+    try:
+        spark.range(1).select(F.col("nothing"))
+    except PySparkException as error:
+        print("CAUGHT " + error.getCondition())
+
+def mark(text):
+    print("MARK " + text, file=sys.stderr, flush=True)
+
+jars = ",".join(str(jar) for jar in _jars.delta_jars())
+settings = {"spark.jars": jars, "spark.ui.enabled": "false"}
+own = SparkSession.builder.master("local[1]").config(map=settings).getOrCreate()
+lakepredict.register(own)
+mark("own")
+wrong(own, lambda query: own.sql(query).collect())
+mark("magic")
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "lakepredict")
+wrong(own.newSession(), lambda query: shell.run_cell_magic("sql", "", query))
+own.stop()
+spark = lakepredict.spark_session(lakehouse=sys.argv[1], conf={"spark.ui.enabled": "false"})
+mark("lakepredict")
+wrong(spark, lambda query: spark.sql(query).collect())
+spark.stop()
+"""
+
 
 def run(*command: str, folder: Folder, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program on the lakehouse, with neither the test's MLflow settings nor its Spark."""
@@ -81,6 +120,18 @@ def test_life_of_a_session(folder: Folder) -> None:
         "in a schema": 3,
         "dropped for good": True,
     }
+
+
+def test_wrong_queries_in_a_session_of_lakepredict(tmp_path: Path, folder: Folder) -> None:
+    """PySpark's lines of JSON are not printed there, nor for %%sql, and are in a session of the user's own."""
+    done = run(sys.executable, "-c", WRONG, str(tmp_path / "lakehouse"), folder=folder)
+    parts = dict(part.split("\n", 1) for part in done.stderr.split("MARK ")[1:])
+    logged = {name: text.count("QueryContextLogger") for name, text in parts.items()}
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("CAUGHT ") == 3 * 4
+    # %%sql keeps quiet about its own three statements, and not about the data frame.
+    assert logged == {"own": 4, "magic": 1, "lakepredict": 0}
 
 
 def test_process_is_no_tracking_server(spark: SparkSession, folder: Folder) -> None:

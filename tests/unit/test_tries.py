@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from pyspark.logger import PySparkLogger
 
-from lakepredict._tries import unlogged
+from lakepredict._tries import unlogged, unlogged_for_good
 
 NAME = "SQLQueryContextLogger"
 
@@ -58,3 +58,37 @@ def test_other_threads_are_heard(kept: Kept) -> None:
         other.join()
 
     assert kept.messages == ["beside"]
+
+
+@pytest.fixture
+def new_logger(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """A logger as PySpark makes it, under a name that only this test has."""
+    name = "lakepredict.tests.of_queries"
+    logging.Logger.manager.loggerDict.pop(name, None)
+    monkeypatch.setattr("lakepredict._tries._LOGGERS", (name,))
+    return PySparkLogger.getLogger(name)
+
+
+def test_silent_for_good(new_logger: logging.Logger) -> None:
+    """A logger as PySpark made it is turned off, until the program gives it a level."""
+    unlogged_for_good()
+    off = new_logger.isEnabledFor(logging.CRITICAL)
+    new_logger.setLevel(logging.ERROR)
+
+    assert (off, new_logger.isEnabledFor(logging.ERROR)) == (False, True)
+
+
+def test_level_of_the_program_stays(new_logger: logging.Logger) -> None:
+    """A logger to which the program has given a level is left alone."""
+    new_logger.setLevel(logging.INFO)
+    unlogged_for_good()
+
+    assert new_logger.level == logging.INFO
+
+
+def test_handler_of_the_program_stays(new_logger: logging.Logger) -> None:
+    """A logger to which the program has given a handler is left alone."""
+    new_logger.addHandler(Kept())
+    unlogged_for_good()
+
+    assert new_logger.isEnabledFor(logging.ERROR)
