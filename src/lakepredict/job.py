@@ -1,7 +1,7 @@
 """The batch job: ``spark-submit src/lakepredict/job.py conf/score_weekly_sales.yaml [--set key=value]``.
 
 Exit status: 0 where the rows were scored, or nothing was new; 1 where the job failed and wrote nothing, or a later
-part of its record failed; 2 where the file or the arguments are wrong.
+part of its record failed; 2 where the file or the arguments are wrong; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import click
 
 import lakepredict
+from lakepredict.cli._ends import Command
 from lakepredict.cli._options import json_option, lakehouse_option
 from lakepredict.cli._sessions import reported
 
@@ -39,7 +40,7 @@ _EVERY = 10.0
 _log = logging.getLogger("lakepredict.job")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("score", cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("job")
 @click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="A value in place of the file's.")
 @json_option

@@ -18,6 +18,7 @@ Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
 
 from lakepredict._jvm.catalog import Facts, Keep, LakehouseCatalog, Listed
 from lakepredict._jvm.delta import TableVersion, pinned, transactions
+from lakepredict._jvm.faults import end_unfinished, exit_status, full_text
 from lakepredict._jvm.files import delete_file_with, delete_folder, staged
 from lakepredict._jvm.functions import (
     are_single,
@@ -53,6 +54,9 @@ __all__ = [
     "collapsed",
     "delete_file_with",
     "delete_folder",
+    "end_unfinished",
+    "exit_status",
+    "full_text",
     "is_running",
     "is_stopped",
     "java_message",

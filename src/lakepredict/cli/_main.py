@@ -10,6 +10,7 @@ from rich.console import Console
 
 import lakepredict
 from lakepredict.cli._doctor import doctor
+from lakepredict.cli._ends import Commands
 from lakepredict.cli._options import PORT, children_option, json_option, lakehouse_option, limit_option, mode_option
 from lakepredict.cli._serve import connect, password, serve
 from lakepredict.cli._sessions import Absent, mlflow_store, quiet_session, reported, terminal_kept
@@ -18,7 +19,7 @@ from lakepredict.cli._sql import sql
 # PySpark, MLflow and pandas take seconds to import, so commands import what they need: --help must not wait.
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(lakepredict.__version__, message="lakepredict %(version)s")
 def main() -> None:
     """PREDICT for Apache Spark SQL, with MLflow models and Delta tables."""
@@ -244,7 +245,7 @@ def score(job: str, changes: tuple[str, ...], as_json: bool, lakehouse: str) -> 
     """Run a scoring job: read a table, score it, write a Delta table, each row once.
 
     JOB is a YAML file, as conf/score_weekly_sales.yaml. Exit status 0: scored, or nothing new; 1: failed; 2: the file
-    or an option is wrong.
+    or an option is wrong; 130: Ctrl-C.
     """
     with reported(status=2):
         from lakepredict import _job_file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from prompt_toolkit.output import create_output
 from pygments.lexers.sql import SqlLexer
 from rich.console import Console
 
+from lakepredict.cli import _ends
 from lakepredict.cli._sessions import message, print_error
 from lakepredict.cli._split import Statement, is_complete, split
 
@@ -67,6 +69,8 @@ def _run_all(text: str, execute: Callable[[Statement], None], terminal: Console)
     except Exception as exc:
         traceback.print_exc()  # goes to the log, as all that is written to standard error
         print_error(terminal, message(exc) or f"{type(exc).__name__}: {exc}")
+        if _ends.is_jvm_gone(exc):
+            sys.exit(1)
 
 
 def is_farewell(text: str) -> bool:

@@ -8,8 +8,9 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rich.console import Console
@@ -18,9 +19,12 @@ from rich.markup import escape
 from rich.spinner import Spinner
 
 import lakepredict
+from lakepredict.cli import _ends
 from lakepredict.errors import LakehouseNotFoundError, LakepredictError, StoreNotFoundError, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from lakepredict.lakehouse import Folder
 
 MLFLOW_SETTINGS = {
@@ -29,6 +33,9 @@ MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+_STOP_SECONDS = 5.0
+"""How long Spark may take to stop after an error; the JVM ends with this process in any case."""
 
 Absent = Literal["make", "tell", "refuse"]
 """What is done about a lakehouse that is not there."""
@@ -59,29 +66,55 @@ def quiet_session(
     Errors that are meant for the user end the command with status 1 and their message; any other ends it with
     its traceback. Spark is stopped in any case.
     """
-    with reported(), waiting(console, "Starting Spark ..."):
-        from lakepredict import lakehouse as lakehouses
+    with _ends.ending_at_once(_ends.command_name()):
+        with reported(), waiting(console, "Starting Spark ..."):
+            from lakepredict import lakehouse as lakehouses
 
-        folder = lakehouses.locate(lakehouse)
-        new = _is_new(folder)
-        if absent == "refuse":
-            require_lakehouse(folder)
-        lakehouses.create(folder)
-    if new and absent == "tell":
-        console.print(f"{escape(folder.root)} is a new lakehouse, with nothing in it yet.", style="dim", soft_wrap=True)
-    log = log_of(folder)
-    with reported(log), _quiet(log), _warned(console):
-        with waiting(console, "Starting Spark ..."):
-            if first is not None:
-                lakehouses.use_mlflow(folder)
-                first()
-            settings = {"spark.ui.enabled": "false", **(conf or {})}
-            spark = lakepredict.spark_session(lakehouse=lakehouse, conf=settings)
-        try:
-            yield spark, folder
-        finally:
-            with suppress(ConnectionError):  # where the JVM has ended by itself
-                spark.stop()
+            folder = lakehouses.locate(lakehouse)
+            new = _is_new(folder)
+            if absent == "refuse":
+                require_lakehouse(folder)
+            lakehouses.create(folder)
+        if new and absent == "tell":
+            text = f"{escape(folder.root)} is a new lakehouse, with nothing in it yet."
+            console.print(text, style="dim", soft_wrap=True)
+        log = log_of(folder)
+        with reported(log), _quiet(log), _warned(console), ExitStack() as orderly:
+            with waiting(console, "Starting Spark ..."):
+                start = lakepredict.spark_session  # imports, for seconds, in which Ctrl-C still ends at once
+                if first is not None:
+                    lakehouses.use_mlflow(folder)
+                    first()
+                orderly.enter_context(_ends.ending_in_order())
+                spark = _started(start, lakehouse, {"spark.ui.enabled": "false", **(conf or {})})
+            try:
+                yield spark, folder
+            except BaseException:
+                _stop_somehow(spark)
+                raise
+            spark.stop()
+
+
+def _started(start: Callable[..., SparkSession], lakehouse: str, settings: Mapping[str, str]) -> SparkSession:
+    try:
+        return start(lakehouse=lakehouse, conf=settings)
+    except BaseException as exc:
+        from lakepredict import _jvm
+
+        _jvm.end_unfinished(exc)
+        raise
+
+
+def _stop_somehow(spark: SparkSession) -> None:
+    """Stop Spark after an error, where its JVM may have ended, or may wait for what was interrupted."""
+
+    def stop() -> None:
+        with suppress(Exception):  # the first error is the one to tell
+            spark.stop()
+
+    thread = Thread(target=stop, daemon=True)
+    thread.start()
+    thread.join(_STOP_SECONDS)
 
 
 class _Warned(logging.Handler):
@@ -162,7 +195,7 @@ def mlflow_store(lakehouse: str) -> Iterator[Folder]:
     """
     for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
-    with reported(), warnings.catch_warnings():
+    with _ends.ending_at_once(_ends.command_name()), reported(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Console(stderr=True).status("Reading MLflow's store ..."):
             from lakepredict import lakehouse as lakehouses
@@ -224,6 +257,8 @@ def reported(log: Path | None = None, status: int = 1) -> Iterator[None]:
     try:
         yield
     except Exception as exc:
+        if _ends.is_interruption(exc):
+            raise KeyboardInterrupt from exc
         text = message(exc, log)
         if text is None:
             raise
@@ -235,6 +270,9 @@ def message(exc: Exception, log: Path | None = None) -> str | None:
 
     Without the plan that Spark adds to errors of analysis. Others come from jobs, of which the log says more.
     """
+    fault = _ends.fault(exc)
+    if fault is not None:
+        return fault if log is None else f"{fault} (The log is in {log}.)"
     if isinstance(exc, LakepredictError):
         return str(exc)
     from pyspark.errors import AnalysisException, PySparkException

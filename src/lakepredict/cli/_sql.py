@@ -20,9 +20,6 @@ from lakepredict.errors import StatementUnfinishedError
 if TYPE_CHECKING:
     from lakepredict.cli._results import Runner
 
-_INTERRUPTED = 130
-"""The exit status of what Ctrl-C ended, as shells have it."""
-
 _ENDS = {
     "a string": "the quote that ends it",
     "a quoted name": "the backtick that ends it",
@@ -143,9 +140,6 @@ def _run(script: Script, runner: Runner, terminal: Console, log: Path) -> None:
     for position, statement in enumerate(script.statements):
         try:
             runner.run(statement)
-        except KeyboardInterrupt:
-            terminal.print("Cancelled.", style="yellow")
-            sys.exit(_INTERRUPTED)
         except Exception as exc:
             text = message(exc, log)
             if text is None:
