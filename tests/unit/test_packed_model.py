@@ -290,6 +290,13 @@ except Exception as exc:
     assert done.stdout.strip() == "install the missing package on each executor: pip install scikit-learn==1.5.0"
 
 
+def test_model_that_leaves_the_program(packed: PackedModel, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose code calls sys.exit when it is loaded cannot be loaded; it does not end the worker."""
+    monkeypatch.setattr(mlflow.pyfunc, "load_model", lambda path: sys.exit(2))
+    with pytest.raises(ModelUnloadableError, match="SystemExit: 2"):
+        shipped(packed).load()
+
+
 def test_damaged_model(scratch: Path, golden: Callable[[str, str], None]) -> None:
     """A directory without a model is an error that has the model's name."""
     written = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -723,6 +724,21 @@ def test_failure_with_the_absent_input_too() -> None:
             scorer(model, ("x", "z"), absent=ABSENT)(pa.array([1.0]), pa.array(["a"]))
 
     assert [len(data.columns) for data in model.seen] == [2, 3, 2, 3]
+
+
+def leaving(data: pd.DataFrame) -> Any:
+    """Predict the input, and leave the program where it is negative."""
+    if (data["x"] < 0).any():
+        sys.exit(3)
+    return data["x"]
+
+
+def test_model_that_leaves_the_program() -> None:
+    """A model that calls sys.exit has failed; it does not end the worker, and a lenient scorer gives NULL."""
+    with pytest.raises(ModelFailedError, match="SystemExit: 3"):
+        scorer(StandIn(leaving))(pa.array([1.0, -1.0]))
+
+    assert scorer(StandIn(leaving), lenient=True)(pa.array([1.0, -1.0, 2.0])).to_pylist() == [1.0, None, 2.0]
 
 
 def test_tensors_by_name() -> None:

@@ -79,7 +79,7 @@ class PackedModel:
             path = self._unpacked()
             try:
                 self._loaded[names] = MlflowModel(path) if names is None else NativeModel(path, names)
-            except Exception as exc:
+            except (Exception, SystemExit) as exc:  # a module that calls sys.exit is not to end the worker
                 raise ModelUnloadableError(
                     model=self.label, reason=f"{type(exc).__name__}: {exc}", hint=_hint(exc, path)
                 ) from exc
@@ -162,7 +162,7 @@ def _scratch_directory() -> str:
     return os.path.abspath(SparkFiles.getRootDirectory())
 
 
-def _hint(exc: Exception, path: str) -> str:
+def _hint(exc: BaseException, path: str) -> str:
     """What to install, where a library is missing; else what the model was made with."""
     requirements = Path(path, "requirements.txt")
     wanted = requirements.read_text(encoding="utf-8").split() if requirements.exists() else []

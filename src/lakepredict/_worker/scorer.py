@@ -204,7 +204,7 @@ class Scorer:
             return model.predict(data, self.params) if self.labels is None else model.probabilities(data)
         except MemoryError:
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # a model that calls sys.exit is not to end the worker
             reason = f"{type(exc).__name__}: {exc}"
             raise ModelFailedError(model=self.model.value.label, rows=str(rows), reason=reason) from exc
 
