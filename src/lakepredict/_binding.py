@@ -21,6 +21,7 @@ from lakepredict._casts import (
     has_struct,
     without_places,
 )
+from lakepredict._names import cut
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._signature import Input
 from lakepredict._sql import sql_type
@@ -274,7 +275,7 @@ class _Call:
 
     def missing(self, missing: Sequence[Input]) -> ColumnMissingError:
         noun = "the input" if len(missing) == 1 else "the inputs"
-        names = ", ".join(f"`{each.name}` ({sql_type(each.type)})" for each in missing)
+        names = cut(f"`{each.name}` ({sql_type(each.type)})" for each in missing)
         return self._missing(f"{noun} {names}")
 
     def _missing(self, missing: str) -> ColumnMissingError:
@@ -287,7 +288,7 @@ class _Call:
         )
 
     def _expected(self) -> str:
-        return ", ".join(
+        return cut(
             f"{each.name or position} {sql_type(each.type)}{'' if each.required else ' (optional)'}"
             for position, each in enumerate(self.inputs, 1)
         )
@@ -295,7 +296,7 @@ class _Call:
     def _got(self) -> str:
         if not self.arguments:
             return "no arguments"
-        return ", ".join(f"{argument.name or argument.sql} {sql_type(argument.type)}" for argument in self.arguments)
+        return cut(f"{argument.name or argument.sql} {sql_type(argument.type)}" for argument in self.arguments)
 
 
 def _conversion(argument: Argument, wanted: T.DataType, reason: FieldUnsafeError) -> str:

@@ -18,6 +18,14 @@ def listed(names: Iterable[str], none: str) -> str:
     return f"one of {text}, ..." if len(shown) > _LISTED else text if len(shown) == 1 else f"one of {text}"
 
 
+def cut(texts: Iterable[str]) -> str:
+    """Return texts as a list of a message, of which one that is long says how many it leaves out."""
+    shown = list(texts)
+    if len(shown) <= _LISTED:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:_LISTED])}, and {len(shown) - _LISTED:,} more"
+
+
 def likest_first(wrong: str, names: Iterable[str]) -> list[str]:
     """The names in backticks, those like the wrong one first."""
     known = list(names)

@@ -681,3 +681,24 @@ def test_no_input_bound(arguments):
 
     with pytest.raises(PredictError):
         bound(resolved, *arguments)
+
+
+WIDE = model(*(Input(f"f{place}", DOUBLE) for place in range(1500)))
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments"),
+    [
+        (ColumnMissingError, [column(f"g{place}") for place in range(1400)]),
+        (ArgumentCountError, [expression(f"g{place} + 1") for place in range(1400)]),
+        (ArgumentUnknownError, [named("other"), *(column(f"f{place}") for place in range(1500))]),
+    ],
+    ids=["missing", "count", "unknown"],
+)
+def test_wide_model(error: type[PredictError], arguments: list[Argument]) -> None:
+    """A message about a model of 1,500 inputs has the beginning of each list, and how many more there are."""
+    with pytest.raises(error) as caught:
+        bound(WIDE, *arguments)
+
+    assert ", and 1,480 more" in str(caught.value)
+    assert len(str(caught.value)) < 2000

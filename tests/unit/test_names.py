@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakepredict._names import likest_first, listed, suggestion
+from lakepredict._names import cut, likest_first, listed, suggestion
 
 NAMES = ["churn", "sales_forecast", "Weekly_Sales"]
 
@@ -13,6 +13,13 @@ def test_listed() -> None:
     assert listed(["a"], "a name") == "a"
     assert listed(["a", "b"], "a name") == "one of a, b"
     assert listed(map(str, range(99)), "a name") == f"one of {', '.join(map(str, range(20)))}, ..."
+
+
+def test_cut() -> None:
+    """A list that nobody reads to its end says how many it leaves out."""
+    assert cut([]) == ""
+    assert cut(map(str, range(20))) == ", ".join(map(str, range(20)))
+    assert cut(map(str, range(1500))) == f"{', '.join(map(str, range(20)))}, and 1,480 more"
 
 
 def test_likest_first() -> None:
