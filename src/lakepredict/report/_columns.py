@@ -7,11 +7,19 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
+from lakepredict._names import cut
 from lakepredict._sql import sql_type
 from lakepredict.errors import ReportColumnError
 from lakepredict.lakehouse._plan import FACTS
 
 _DATES = (T.DateType, T.TimestampType, T.TimestampNTZType)
+_CLASSES = (T.StringType, T.BooleanType)
+
+_OF_CLASSES = (
+    "a report adds up numbers; predictions that are classes are judged by lakehouse.evaluate(..., problem="
+    "'classification'), and a probability of one class can be reported on, as a column of a view."
+)
+"""What to do about predictions that are no numbers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ def require(table: Table, column: str, option: str, kinds: tuple[type[T.DataType
             f"The column `{column}` of `{table.name}` is of another type.",
             expected="a number" if kinds == (T.NumericType,) else "DATE or TIMESTAMP",
             got=sql_type(found.dataType),
-            hint=f"name another column with {option}, or cast it in a view.",
+            hint=_OF_CLASSES
+            if option == "--prediction" and _is_class(found)
+            else f"name another column with {option}, or cast it in a view.",
         )
     return found.name
 
@@ -101,7 +111,23 @@ def _time(forecast: Table, history: Table, asked: str | None) -> str:
         require(history, asked, "--time", _DATES)
         return require(forecast, asked, "--time", _DATES)
     found = [each for each in _own(forecast, _DATES) if _in(history, each, _DATES)]
-    return _only(forecast, found, "--time", f"one DATE or TIMESTAMP that `{history.name}` has too")
+    hint = None if found else _hint_without_time(forecast, history)
+    return _only(forecast, found, "--time", f"one DATE or TIMESTAMP that `{history.name}` has too", hint)
+
+
+def _hint_without_time(forecast: Table, history: Table) -> str:
+    """Return what to do where the two tables have no time of one name."""
+    made, happened = _own(forecast, _DATES), _own(history, _DATES)
+    if made and happened:
+        return (
+            f"the time has one name in both tables: give a view of `{history.name}` in which `{happened[0].name}` is"
+            f" called `{made[0].name}`."
+        )
+    lacking = history if made else forecast
+    return (
+        f"a report tells of forecasts over time, and `{lacking.name}` has no DATE or TIMESTAMP. Cast a text or a number"
+        " to DATE in a view; predictions without a time are judged by lakehouse.evaluate."
+    )
 
 
 def _prediction(forecast: Table, history: Table, asked: str | None, taken: Iterable[str]) -> str:
@@ -114,7 +140,9 @@ def _prediction(forecast: Table, history: Table, asked: str | None, taken: Itera
         if each.name.lower() not in used and history.field(each.name) is None
     ]
     usual = [each for each in found if each.name.lower() in ("forecast", "prediction")]
-    return _only(forecast, usual or found, "--prediction", f"one number that `{history.name}` does not have")
+    classes = not found and any(_is_class(each) and each.name.lower() not in used for each in _own(forecast, _CLASSES))
+    expected = f"one number that `{history.name}` does not have"
+    return _only(forecast, usual or found, "--prediction", expected, _OF_CLASSES if classes else None)
 
 
 def _key(forecast: Table, history: Table, asked: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
@@ -156,14 +184,18 @@ def _in(table: Table, column: T.StructField, kinds: tuple[type[T.DataType], ...]
     return found is not None and isinstance(found.dataType, kinds)
 
 
-def _only(table: Table, found: Sequence[T.StructField], option: str, expected: str) -> str:
+def _is_class(column: T.StructField) -> bool:
+    return isinstance(column.dataType, _CLASSES)
+
+
+def _only(table: Table, found: Sequence[T.StructField], option: str, expected: str, hint: str | None = None) -> str:
     if len(found) == 1:
         return found[0].name
     raise ReportColumnError(
         f"It is not clear which column of `{table.name}` {_MEANT[option]}.",
         expected=expected,
         got=_listed(found) if found else f"none among {_listed(table.schema.fields)}",
-        hint=f"name it with {option}.",
+        hint=hint or f"name it with {option}.",
     )
 
 
@@ -179,4 +211,4 @@ def _lower(names: Iterable[str]) -> set[str]:
 
 
 def _listed(fields: Iterable[T.StructField]) -> str:
-    return ", ".join(f"{each.name} {sql_type(each.dataType)}" for each in fields)
+    return cut(f"{each.name} {sql_type(each.dataType)}" for each in fields)
