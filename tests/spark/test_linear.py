@@ -159,19 +159,22 @@ def test_arrays(session: SparkSession, name: str) -> None:
     model, target = MODELS[name]
     matrix = X.to_numpy(dtype="float64")
     model = clone(model).fit(matrix, target)
-    log_model(mlflow.sklearn.log_model, model, f"linear_array_{name}", matrix, model.predict(matrix))
+    log_model(mlflow.sklearn.log_model, model, f"linear@array_{name}", matrix, model.predict(matrix))
     session.createDataFrame(
         [(at, row) for at, row in enumerate(matrix.tolist())], "id INT, x ARRAY<DOUBLE>"
     ).createOrReplaceTempView("linear_arrays")
-    call = f"PREDICT('linear_array_{name}', 1, x) AS p"
+    call = f"PREDICT('linear@array_{name}', 1, x) AS p"
     plain = f"SELECT {call} FROM linear_arrays ORDER BY id"
     found = {}
     for engine in ("native", "pandas"):
         session.conf.set("spark.lakepredict.engine", engine)
         found[engine] = [row.p for row in session.sql(f"SELECT id, TRY_{call} FROM {ARRAYS} ORDER BY id").collect()]
         wrong = session.sql(f"SELECT {call} FROM VALUES (array(1D, 2D)) AS t(x)")
-        with pytest.raises(Exception, match=r"an array has 2 values where the model takes 3"):
+        with pytest.raises(Exception, match=r"an array has 2 values where the model takes 3") as caught:
             wrong.collect()
+
+        # The whole message, whatever is in the names in it.
+        assert f"[PREDICT_INPUT_INVALID] the model 'linear@array_{name}' version 1: a value of the" in str(caught.value)
     session.conf.set("spark.lakepredict.engine", "native")
     rows = [row.p for row in session.sql(plain).collect()]
 

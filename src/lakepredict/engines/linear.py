@@ -34,6 +34,10 @@ _TERMS = 32
 _WHOLE = (T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 
 
+_SIZE = "\ue000"
+"""Stands in a message for what a row has: a character that no name has."""
+
+
 def supports(flavors: Iterable[str]) -> bool:
     """Whether the model was logged with ``mlflow.sklearn``."""
     return "sklearn" in flavors
@@ -105,9 +109,9 @@ def _features(request: Request, columns: Sequence[str]) -> list[Column]:
         model=request.label,
         input=request.inputs[0].name or "1",
         expected=f"values of {request.inputs[0].dtype} in the shape {shape}",
-        got=f"an array has @ values where the model takes {width}",
+        got=f"an array has {_SIZE} values where the model takes {width}",
     )
-    before, _, after = str(error).partition("@")
+    before, _, after = str(error).partition(_SIZE)
     size = F.size(array)
     refused = F.raise_error(F.concat(F.lit(before), size.cast("string"), F.lit(after))).cast("array<double>")
     # The check is in the array, for Spark drops one beside an element that it knows to be missing.
@@ -236,11 +240,8 @@ def _nothing(request: Request, form: LinearForm, features: Sequence[Column]) -> 
     )
     for place in sorted({term.input for term in form.terms if term.strict}):
         known = [term.text for term in form.terms if term.input == place]
-        unknown = ModelFailedError(
-            model=request.label, rows="1", reason="ValueError: a text of @ that the model was not trained on."
-        )
-        name = str(request.inputs[place].name)
-        error = F.raise_error(str(unknown).replace("@", name))
+        reason = f"ValueError: a text of {request.inputs[place].name} that the model was not trained on."
+        error = F.raise_error(str(ModelFailedError(model=request.label, rows="1", reason=reason)))
         text = features[place]
         # A row with a number missing is NULL whatever the text is: what is added to NULL is not computed.
         unseen = found + error.cast("double")
