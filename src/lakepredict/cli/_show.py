@@ -243,8 +243,10 @@ def model(facts: Facts) -> Iterator[RenderableType]:
 
 
 def _version(shown: Facts) -> Iterator[RenderableType]:
+    # A model of MLflow's Python functions alone has no other form.
+    flavors = ", ".join(shown["flavors"]) or "python_function"
     yield from _table(
-        f"version {shown['version']} ({', '.join(shown['flavors'])}) gives {shown['result']}",
+        f"version {shown['version']} ({flavors}) gives {shown['result']}",
         ("input", "type", "required"),
         (
             (_safe(each["name"] or f"position {position}"), each["type"], "yes" if each["required"] else "no")

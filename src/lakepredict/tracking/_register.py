@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.models import get_model_info
 from mlflow.models.model import ModelInfo
 
@@ -69,6 +70,7 @@ def register(
         warnings.warn(f"The model of the run {described(found)}: {lost}", stacklevel=2)
     version = mlflow.register_model(uri, name, tags=dict(tags or {}))
     if alias is not None:
+        _warn_of_namesakes(alias, MlflowClient().get_registered_model(name))
         MlflowClient().set_registered_model_alias(name, alias, str(version.version))
     return int(version.version)
 
@@ -98,9 +100,24 @@ def promote(name: str, version: int | str, alias: str) -> int | None:
     _check_alias(alias)
     model = find_registered_model(name)
     resolved = _registry.resolve(_registry.ModelReference.parse(name, version, "promote"))
+    _warn_of_namesakes(alias, model)
     MlflowClient().set_registered_model_alias(name, alias, str(resolved.version))
     before = model.aliases.get(alias)
     return None if before is None else int(before)
+
+
+def _warn_of_namesakes(alias: str, model: RegisteredModel) -> None:
+    """Warn of aliases that differ from a new one in capitals alone: queries do not take one for another."""
+    if alias in model.aliases:
+        return
+    namesakes = [known for known in sorted(model.aliases) if known != alias and known.lower() == alias.lower()]
+    for known in namesakes:
+        warnings.warn(
+            f"The model {model.name} has the alias '{known}' (version {model.aliases[known]}) already, and '{alias}' is"
+            f" another one: queries that say '{known}' go on using version {model.aliases[known]}. To move it:"
+            f" lakepredict.tracking.promote({model.name!r}, ..., {known!r}).",
+            stacklevel=3,
+        )
 
 
 def models_of(run: Run) -> dict[str, str]:
@@ -145,8 +162,8 @@ def _usable_info(run: Run, uri: str) -> ModelInfo:
             f"PREDICT cannot use the model of the run {described(run)}.",
             expected="a signature with inputs and outputs",
             got=f"no {missing}",
-            hint="log it with one, for example by **lakepredict.tracking.for_predict(model, X), or add one with"
-            f" mlflow.models.set_signature({uri!r}, signature).",
+            hint="log it with one, as by mlflow.sklearn.log_model(model, **lakepredict.tracking.for_predict(model, X)),"
+            f" or add one with mlflow.models.set_signature({uri!r}, signature).",
         )
     try:
         _signature.read_signature(signature)

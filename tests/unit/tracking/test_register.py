@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -234,6 +235,28 @@ def test_unknown_model_of_a_run(run_id: str, name: str) -> None:
 def test_a_model_without_a_signature(unsigned: str, name: str) -> None:
     """What PREDICT cannot use for want of a signature is not registered."""
     assert "got:      no signature" in refusal(RunModelError, unsigned, name)
+
+
+def test_hint_without_a_signature(unsigned: str, name: str) -> None:
+    """The hint has a statement that can be pasted."""
+    hint = refusal(RunModelError, unsigned, name).splitlines()[-1]
+
+    assert "mlflow.sklearn.log_model(model, **lakepredict.tracking.for_predict(model, X))" in hint
+
+
+def test_aliases_that_differ_in_capitals(run_id: str, name: str) -> None:
+    """An alias beside one that differs in capitals alone is set with a warning, which says which one queries use."""
+    tracking.register(run_id, name, alias="champion")
+    expected = r"has the alias 'champion' \(version 1\) already, and 'Champion' is another one"
+    with pytest.warns(UserWarning, match=expected):
+        tracking.register(run_id, name, alias="Champion")
+    with pytest.warns(UserWarning, match="'CHAMPION' is another one"):
+        tracking.promote(name, 1, "CHAMPION")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracking.promote(name, 2, "champion")
+
+    assert aliases(name) == {"champion": 2, "Champion": 2, "CHAMPION": 1}
 
 
 def test_a_signature_without_outputs(experiment: Experiment, name: str) -> None:
