@@ -20,7 +20,7 @@ from lakepredict import _binding, _jvm, _params, _registry
 from lakepredict._cache import Cache
 from lakepredict._call import Call, CallArgument, Feed, Splice
 from lakepredict._registry import ModelReference, ResolvedModel
-from lakepredict._sql import sql_type
+from lakepredict._sql import literal, sql_type
 from lakepredict._worker.compiled import PackedTrees
 from lakepredict._worker.packed_model import PackedModel
 from lakepredict.engines import linear, sparkml, workers
@@ -252,22 +252,42 @@ def _read_params(reference: ModelReference, model: ResolvedModel, given: CallArg
     return _params.check(reference, model, values)
 
 
-def _hint(argument: str) -> str:
-    """What to do about an argument that is no constant."""
+def _hint(argument: str, forgotten: str = "") -> str:
+    """What to do about an argument that is no constant; ``forgotten`` is the call with a version before the columns."""
     text = (
         f"write one PREDICT for each {argument} and choose between them with CASE; a parameter of a SQL function"
         " is no constant, but EXECUTE IMMEDIATE 'SELECT PREDICT(?, ...)' USING ... takes one."
     )
-    return f"the version stands between model and columns. If it varies, {text}" if argument == "version" else text
+    if argument != "version":
+        return text
+    return f"the version stands between model and columns: {forgotten}. If it varies, {text}"
+
+
+def _without_version(model: str, function: str) -> ArgumentInvalidError:
+    return ArgumentInvalidError(
+        argument="version",
+        function=function,
+        expected="a version number, an alias, or 'latest', after the model",
+        got="no version",
+        hint=f"write {function}({literal(model)}, 'champion', *), or {function}({literal(model)}, 'latest', *).",
+    )
 
 
 def _read_reference(call: Call, function: str) -> ModelReference:
     values: dict[str, object] = {"model": None, "version": None}
     for what, argument in zip(values, call.arguments, strict=False):
         if not argument.constant:
+            if isinstance(values["model"], str):
+                # Where the version is in the model's name, what follows is a column.
+                _registry.require_name(values["model"], function)
             example = f"{function}('sales_forecast', 'champion', *)"
+            model = values["model"] if isinstance(values["model"], str) else "sales_forecast"
+            forgotten = f"{function}({literal(model)}, 'champion', {argument.sql}, ...)"
             raise ArgumentNotConstantError(
-                argument=what, function=function, example=example, expression=argument.sql, hint=_hint(what)
+                argument=what, function=function, example=example, expression=argument.sql, hint=_hint(what, forgotten)
             )
         values[what] = argument.value()
+    if len(call.arguments) == 1 and isinstance(values["model"], str):
+        _registry.require_name(values["model"], function)
+        raise _without_version(values["model"], function)
     return ModelReference.parse(values["model"], values["version"], function)

@@ -23,13 +23,13 @@ from typing import TypeVar
 import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.entities import PagedList
 
-from lakepredict import _signature
+from lakepredict import _meant, _signature, _unreadable
 from lakepredict._names import likest_first, listed, suggestion
 from lakepredict._progress_bar import without_progress_bar
 from lakepredict._sql import literal
@@ -89,11 +89,30 @@ class ModelReference:
                 got=_shown(name),
                 hint="write the name in quotes: PREDICT('sales_forecast', 'champion', *).",
             )
+        if _meant.is_no_name(name):
+            require_name(name, function)
         return cls(name, _parse_version(version, function), function)
 
     def __str__(self) -> str:
         version = self.version if isinstance(self.version, int) else literal(self.version)
         return f"{self.function}({literal(self.name)}, {version}, ...)"
+
+
+def require_name(name: str, function: str) -> None:
+    """Refuse a model that is written with its version, or as an address.
+
+    Raises:
+        ArgumentInvalidError: it is; the hint says what to write in its place.
+    """
+    hint = _meant.of_model(name, function)
+    if hint is not None:
+        raise ArgumentInvalidError(
+            argument="model",
+            function=function,
+            expected="the name of a registered model, and the version after it",
+            got=_shown(name),
+            hint=hint,
+        )
 
 
 def _parse_version(version: object, function: str) -> int | str:
@@ -102,14 +121,17 @@ def _parse_version(version: object, function: str) -> int | str:
         version = int(text)
     if isinstance(version, int) and not isinstance(version, bool) and 0 < version < 2**31:
         return version
-    if text and not text.isdigit():
+    # A constant of another type than a text or a whole number comes with its text.
+    written = text or str(getattr(version, "text", version))
+    meant = None if isinstance(version, bool) else _meant.of_version(written)
+    if text and not text.isdigit() and (meant is None or not _meant.is_no_alias(text) or text == "latest"):
         return text
     raise ArgumentInvalidError(
         argument="version",
         function=function,
         expected="a version number, an alias, or 'latest'",
         got=_shown(version),
-        hint="write 3, 'champion' or 'latest'.",
+        hint=f"write {meant}." if meant else "write 3, 'champion' or 'latest'.",
     )
 
 
@@ -256,7 +278,7 @@ def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowExcep
         return _model_missing(client, reference)
     versions = sorted(int(each.version) for each in model_versions(reference.name))
     if isinstance(reference.version, str) and reference.version != "latest":
-        return _alias_missing(reference, model.aliases, versions)
+        return _alias_missing(reference, model, versions)
     return _version_missing(reference, versions)
 
 
@@ -287,6 +309,7 @@ def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotF
         known=listed(likest_first(reference.name, names), "a registered model, but none is registered"),
         registry=registry_address(),
         hint=suggestion(reference.name, names)
+        or _meant.of_model(reference.name, reference.function)
         or f"check the name, or register a model under it with mlflow.register_model(model_uri, {reference.name!r}).",
     )
 
@@ -314,10 +337,34 @@ def _first_version(reference: ModelReference) -> str:
 def _alias_hint(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> str:
     if not versions:
         return _first_version(reference)
+    number = _meant.of_version(str(reference.version))
+    if number is not None and number.isdigit() and int(number) in versions:
+        return f"write {number}."
+    if _meant.is_no_alias(str(reference.version)):
+        return "write an alias that there is, a number, or 'latest'; an alias has letters, digits, _ and - alone."
     return suggestion(str(reference.version), sorted(aliases)) or _set_alias(reference, versions[-1])
 
 
-def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions: list[int]) -> AliasNotFoundError:
+def _stage_hint(reference: ModelReference, model: RegisteredModel, versions: list[int]) -> str | None:
+    """What to do about an alias that has the name of a stage, as ``'Production'``; None for any other."""
+    stage = _meant.stage_of(str(reference.version))
+    if stage is None or not versions:
+        return None
+    staged = max((int(each.version) for each in model.latest_versions if each.current_stage == stage), default=None)
+    where = f"version {staged} is in {stage}" if staged else f"no version is in {stage}"
+    number, alias = staged or versions[-1], _alias_for(stage)
+    return (
+        f"PREDICT knows aliases and no stages ({where}): give it an alias with"
+        f" lakepredict.tracking.promote({reference.name!r}, {number}, {alias!r}), and write {literal(alias)}."
+    )
+
+
+def _alias_for(stage: str) -> str:
+    return {"Production": "champion", "Staging": "challenger"}.get(stage, stage.lower())
+
+
+def _alias_missing(reference: ModelReference, model: RegisteredModel, versions: list[int]) -> AliasNotFoundError:
+    aliases: dict[str, str] = model.aliases
     known = (f"'{alias}' (version {number})" for alias, number in sorted(aliases.items()))
     return AliasNotFoundError(
         call=str(reference),
@@ -325,7 +372,7 @@ def _alias_missing(reference: ModelReference, aliases: dict[str, str], versions:
         alias=str(reference.version),
         known=listed(known, f"an alias, but the model has none; versions: {listed(map(str, versions), 'none')}"),
         registry=registry_address(),
-        hint=_alias_hint(reference, aliases, versions),
+        hint=_stage_hint(reference, model, versions) or _alias_hint(reference, aliases, versions),
     )
 
 
@@ -373,7 +420,8 @@ def _read_mlmodel(reference: ModelReference, found: ModelVersion, timeout: float
             signature = model.signature
         except Exception as exc:  # a damaged file fails in as many ways as YAML and JSON have
             source = f"models:/{found.name}/{found.version}"
-            raise ModelUnreadableError(call=str(reference), source=source, reason=first_line(exc)) from exc
+            hint = _unreadable.hint_for_files(found.name, int(found.version))
+            raise ModelUnreadableError(call=str(reference), source=source, reason=first_line(exc), hint=hint) from exc
         if signature is None or not signature.inputs or not signature.outputs:
             return model
         _mlmodels[identity] = model

@@ -421,8 +421,12 @@ class ModelUnreadableError(PredictError):
         "<call>: the files of the model cannot be read.\n"
         "  expected: an MLflow model at <source>\n"
         "  got:      <reason>\n"
-        "  hint: check that the artifact store is reachable from the driver and that the files were not deleted."
+        "  hint: <hint>"
     )
+
+    def __init__(self, *, hint: str | None = None, **parameters: str) -> None:
+        usual = "check that the artifact store is reachable from the driver and that the files were not deleted."
+        super().__init__(hint=hint or usual, **parameters)
 
 
 class SignatureMissingError(PredictError):

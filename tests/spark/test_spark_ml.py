@@ -430,6 +430,16 @@ def test_refusals(spark: SparkSession, training: DataFrame, rows: str, golden: C
     golden("sql/spark_ml_refused.txt", "\n\n".join(told))
 
 
+def test_stage_whose_code_is_missing(
+    spark: SparkSession, rows: str, monkeypatch: pytest.MonkeyPatch, golden: Callable[[str, str], None]
+) -> None:
+    """A stage of a class that the driver does not have is told to be one, with where its code is to come from."""
+    monkeypatch.setattr(Doubled, "__module__", "cleaning_of_another_project")
+    models.log("stage_without_code", PipelineModel([Doubled()]), signature("prediction", x="double"))
+
+    golden("sql/spark_ml_without_code.txt", refusal(spark, "stage_without_code", "x"))
+
+
 def test_other_outputs_and_inputs(
     spark: SparkSession, assembling: Case, rows: str, golden: Callable[[str, str], None]
 ) -> None:

@@ -145,8 +145,8 @@ def refusal(error: type[PredictError], name: object, version: object) -> str:
         (" @champion ", "champion"),
         ("Champion-2", "Champion-2"),
         ("latest", "latest"),
-        ("v3", "v3"),
-        ("3.0", "3.0"),
+        ("version3", "version3"),
+        ("v-3", "v-3"),
     ],
 )
 def test_reference(version, expected):
@@ -178,6 +178,77 @@ def test_wrong_version(version, shown):
 
     assert message.startswith("[PREDICT_ARGUMENT_INVALID] The version of PREDICT is not usable.\n")
     assert f"\n  got:      {shown}\n" in message
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("v1", "write 1."),
+        ("V12", "write 12."),
+        ("1.0", "write 1."),
+        (1.0, "write 1."),
+        (Decimal("3.00"), "write 3."),
+        ("version 3", "write 3."),
+        ("LATEST", "write 'latest'."),
+        (1.5, "write 3, 'champion' or 'latest'."),
+        ("1.5", None),
+    ],
+)
+def test_version_that_is_meant(version, expected):
+    """What MLflow does not take for an alias, and has a number in it, is answered with the number."""
+    if expected is None:
+        assert ModelReference.parse("sales", version).version == version
+    else:
+        assert refusal(ArgumentInvalidError, "sales", version).splitlines()[-1] == f"  hint: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("churn/4", "the version is an argument of its own: PREDICT('churn', 4, ...)."),
+        ("churn/champion", "the version is an argument of its own: PREDICT('churn', 'champion', ...)."),
+        ("models:/churn/4", "the version is an argument of its own: PREDICT('churn', 4, ...)."),
+        ("models:/churn@champion", "the version is an argument of its own: PREDICT('churn', 'champion', ...)."),
+        ("models:/o'brien/v2", r"the version is an argument of its own: PREDICT('o\'brien', 2, ...)."),
+        ("models:/churn", "the version is an argument of its own: PREDICT('churn', 'champion', ...)."),
+        (
+            "runs:/0c1f/model",
+            "register the model, and write its name and the number:"
+            " mlflow.register_model(model_uri, 'sales_forecast').",
+        ),
+        ("a/b/c", "write name and version: PREDICT('sales_forecast', 'champion', ...)."),
+    ],
+)
+def test_model_that_is_meant(name, expected):
+    """A model that is written with its version, as elsewhere, is answered with the call in two arguments."""
+    assert refusal(ArgumentInvalidError, name, 1).splitlines()[-1] == f"  hint: {expected}"
+
+
+def test_name_with_an_alias(registry):
+    """An @ may be in a name, so it is when there is no such model that the alias is told to be an argument."""
+    registry.register("churn@home")
+
+    assert found("churn@home", 1).version == 1
+    assert refusal(ModelNotFoundError, "tenure@champion", 1).endswith(
+        "hint: the version is an argument of its own: PREDICT('tenure', 'champion', ...)."
+    )
+
+
+def test_stage(registry, golden):
+    """A stage is told to be none, with the version that is in it, or the newest."""
+    registry.register("sales", versions=3)
+    registry.client.transition_model_version_stage("sales", "2", "Production")
+    texts = [refusal(AliasNotFoundError, "sales", stage) for stage in ("Production", "staging")]
+
+    golden("errors/predict_alias_not_found_stage.txt", "\n".join(texts))
+
+
+def test_number_in_an_alias(registry):
+    """An alias that is not there, and has the number of a version in it, is answered with the number."""
+    registry.register("sales")
+
+    assert refusal(AliasNotFoundError, "sales", "version_1").endswith("hint: write 1.")
+    assert "promote('sales', 1, 'version_7')" in refusal(AliasNotFoundError, "sales", "version_7")
 
 
 @pytest.mark.parametrize(

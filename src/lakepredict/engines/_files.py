@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lakepredict import _registry
 from lakepredict._registry import ModelReference, ResolvedModel
+from lakepredict._unreadable import hint_for_files
 from lakepredict.errors import ModelUnreadableError
 
 
@@ -24,5 +25,6 @@ def fetched(reference: ModelReference, model: ResolvedModel) -> Iterator[Path]:
             files = _registry.download(model.name, model.version, directory)
         except Exception as exc:  # each kind of store fails with the errors of a library of its own
             reason = _registry.first_line(exc)
-            raise ModelUnreadableError(call=str(reference), source=model.uri, reason=reason) from exc
+            hint = hint_for_files(model.name, model.version)
+            raise ModelUnreadableError(call=str(reference), source=model.uri, reason=reason, hint=hint) from exc
         yield files

@@ -29,8 +29,10 @@ from pyspark.sql import types as T
 from lakepredict import _jvm
 from lakepredict._casts import is_safe
 from lakepredict._jvm import java_message
+from lakepredict._names import cut
 from lakepredict._registry import first_line
 from lakepredict._sql import quoted, sql_type
+from lakepredict._unreadable import hint_for_code
 from lakepredict._worker.packed_model import OwnModules
 from lakepredict.engines._files import fetched
 from lakepredict.engines._nulls import refuse_nulls
@@ -103,9 +105,12 @@ def _loaded(spark: SparkSession, request: Request) -> Iterator[tuple[Transformer
 def _load(request: Request, uri: str) -> Transformer:
     try:
         return PipelineModel.load(uri)
-    except Exception as exc:  # each kind of stage fails in its own way on files that are damaged
-        reason = first_line(exc)
-        raise ModelUnreadableError(call=str(request.reference), source=request.model.uri, reason=reason) from exc
+    except (Exception, SystemExit) as exc:  # each kind of stage fails in its own way on files that are damaged
+        hint = hint_for_code(exc, _jvm.full_text(exc))
+        reason = java_message(exc) or first_line(exc)
+        raise ModelUnreadableError(
+            call=str(request.reference), source=request.model.uri, reason=reason, hint=hint
+        ) from exc
 
 
 def _unsupported(request: Request, expected: str, got: str) -> ModelUnsupportedError:
@@ -139,7 +144,7 @@ def _transformed(
             return inputs, pipeline.transform(inputs.select(*_given(request)))
         except Exception as exc:  # each kind of stage refuses its input in its own way
             reason, cause = java_message(exc) or first_line(exc), exc
-    taken = ", ".join(f"{each.name} {sql_type(each.type)}" for each in request.inputs)
+    taken = cut(f"{each.name} {sql_type(each.type)}" for each in request.inputs)
     raise _unsupported(request, f"a pipeline that takes {taken}, as its signature says", reason) from cause
 
 
