@@ -109,7 +109,7 @@ def evaluate(
     if output is None:
         return result
     kept = result.localCheckpoint()
-    within_attempts(output, lambda: _keep(kept, output, groups))
+    within_attempts(spark, output, lambda: _keep(kept, output, groups))
     return kept
 
 

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from delta import DeltaTable
-from delta.exceptions import DeltaConcurrentModificationException
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -24,6 +33,21 @@ from lakepredict.lakehouse._plan import Decision, Job
 
 _ATTEMPTS = 5
 """How often a write is tried that others get in the way of."""
+
+_PAUSE = 1.0
+"""Seconds, about, between the first two attempts; the later pauses are longer."""
+
+_CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
+"""Delta Lake's exceptions for conflicts of writers; in Python, unlike in Java, they have no base of their own."""
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 """As an option of a write, a table that the write makes would go without it."""
@@ -38,28 +62,35 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def is_conflict(exc: BaseException) -> bool:
-    """Whether a write failed because of another one, so that it may be tried again."""
-    if isinstance(exc, DeltaConcurrentModificationException):
+def is_conflict(exc: BaseException, *, existed: bool) -> bool:
+    """Return whether a write failed because of another one, so that it may be tried again.
+
+    Args:
+        exc: the failure.
+        existed: the table was there when the write began; if not, another one may have made it in the meantime.
+    """
+    if isinstance(exc, _CONFLICTS):
         return True
-    return isinstance(exc, AnalysisException) and "ALREADY_EXISTS" in str(exc.getCondition())
+    made_meanwhile = isinstance(exc, AnalysisException) and exc.getCondition() == "TABLE_OR_VIEW_ALREADY_EXISTS"
+    return made_meanwhile and not existed
 
 
-def within_attempts(table: str, act: Callable[[], _T]) -> _T:
-    """Do what writes to a table, again where another write was faster.
+def within_attempts(spark: SparkSession, table: str, act: Callable[[], _T]) -> _T:
+    """Do what writes to a table, again where another write was faster. Any other failure is raised as it is.
 
     Raises:
         WriteConflictError: it was, each time.
     """
     for attempt in range(_ATTEMPTS):
+        existed = spark.catalog.tableExists(table)
         try:
             return act()
         except Exception as exc:
-            if not is_conflict(exc):
+            if not is_conflict(exc, existed=existed):
                 raise
             _log.warning("%s: another write was faster, attempt %d of %d", table, attempt + 1, _ATTEMPTS)
             last = exc
-            time.sleep(random.uniform(0.5, 1.5) * (attempt + 1))
+            time.sleep(random.uniform(0.5, 1.5) * (attempt + 1) * _PAUSE)
     raise WriteConflictError(
         f"Others wrote to the table `{table}` each time.",
         expected=f"a moment without other writes in {_ATTEMPTS} attempts",

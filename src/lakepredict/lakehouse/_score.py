@@ -175,9 +175,11 @@ def run_job(spark: SparkSession, job: Job) -> Scoring:
     title = f"{model.name} v{model.version}"
     run = ScoringRun(job.experiment, f"score {job.title} with {title}", job.title)
     try:
-        scoring = _output.within_attempts(job.output, lambda: _Attempt(spark, job, model, run, started, begun).run())
+        scoring = _output.within_attempts(
+            spark, job.output, lambda: _Attempt(spark, job, model, run, started, begun).run()
+        )
         keep_row = asdict(scoring)
-        _output.within_attempts(job.runs_table, lambda: _keep(spark, job, keep_row))
+        _output.within_attempts(spark, job.runs_table, lambda: _keep(spark, job, keep_row))
         run.finish(
             {"model": model.name, "model_version": model.version, "input": job.input, "output": job.output,
              "mode": job.mode},
