@@ -40,6 +40,7 @@ class _Output(_Strict):
     replace_where: str | None = None
     partition_by: list[str] = []
     evolve: bool = False
+    column_mapping: bool = False
 
     @field_validator("key", "columns", "partition_by", mode="before")
     @classmethod
@@ -82,6 +83,7 @@ class _JobFile(_Strict):
             replace_where=output.replace_where,
             partition_by=tuple(output.partition_by),
             evolve=output.evolve,
+            column_mapping=output.column_mapping,
             rescore=self.rescore,
             name=self.name,
             batch=self.batch,

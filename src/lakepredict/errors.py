@@ -32,6 +32,7 @@ The tree::
     │   ├── InputUnsuitableError
     │   ├── TableNotFoundError
     │   ├── KeyInvalidError
+    │   ├── OutputNamesError
     │   ├── OutputSchemaError
     │   ├── WriteConflictError
     │   └── EvaluationError
@@ -753,6 +754,12 @@ class OutputSchemaError(JobError):
     """The forecast does not fit the output table that is there."""
 
     name = "OUTPUT_SCHEMA_DIFFERS"
+
+
+class OutputNamesError(JobError):
+    """A column of a table that is to be written has a name that Delta Lake does not take there."""
+
+    name = "OUTPUT_NAMES_UNSUITABLE"
 
 
 class WriteConflictError(JobError):

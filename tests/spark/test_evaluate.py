@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from conftest import log_model, register_model
 from lakepredict import lakehouse
-from lakepredict.errors import EvaluationError, KeyInvalidError
+from lakepredict.errors import EvaluationError, KeyInvalidError, OutputNamesError
 
 RANDOM = np.random.default_rng(5)
 FORECAST = pd.DataFrame(
@@ -149,6 +149,26 @@ def test_actuals_given_twice(spark: SparkSession, tables: None) -> None:
         )
 
     assert not spark.catalog.tableExists("accuracy")
+
+
+def test_names_that_delta_does_not_take(spark: SparkSession, tables: None) -> None:
+    """Such names of a result are found before it is computed, and kept where column mapping is asked for."""
+    query = "SELECT *, week AS `the week`, 1 AS MAE FROM judged"
+
+    def judge(by: str, **options: bool) -> None:
+        lakehouse.evaluate(
+            spark, query, "happened", key=["store", "week"], actual="sales", by=by, output="accuracy", **options
+        )
+
+    for by, names in (("the week", "`the week`"), ("MAE", "`MAE` and `mae`")):
+        with pytest.raises(OutputNamesError, match=names):
+            judge(by)
+    assert not spark.catalog.tableExists("accuracy")
+
+    for _ in range(2):
+        judge("the week", column_mapping=True)
+
+    assert spark.table("accuracy").count() == 3
 
 
 def test_challenge(spark: SparkSession) -> None:

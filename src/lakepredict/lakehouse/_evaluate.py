@@ -18,7 +18,8 @@ from lakepredict._sql import quoted
 from lakepredict.errors import EvaluationError
 from lakepredict.lakehouse import _accuracy, _input
 from lakepredict.lakehouse._accuracy import Problem
-from lakepredict.lakehouse._output import only_writer, within_attempts
+from lakepredict.lakehouse._column_names import MAPPING, require_names
+from lakepredict.lakehouse._output import described, only_writer, within_attempts
 from lakepredict.lakehouse._plan import is_table
 from lakepredict.lakehouse._prediction import prediction as predicted
 from lakepredict.lakehouse._tables import read_table
@@ -43,6 +44,7 @@ def evaluate(
     by: Sequence[str] = _BY,
     problem: Problem | None = None,
     output: str | None = None,
+    column_mapping: bool = False,
 ) -> DataFrame:
     """Compare predictions with what happened later: metrics for each model version and week.
 
@@ -69,6 +71,8 @@ def evaluate(
         by: the columns of the forecast that say which model made a row.
         problem: ``'regression'`` or ``'classification'``; default: regression where both columns are numbers.
         output: the Delta table to keep the result in, made if there is none.
+        column_mapping: make a new output with Delta Lake's column mapping by name, so that any character may be in the
+            names of its columns.
 
     Returns:
         The result as it was computed; lazy without ``output``.
@@ -76,6 +80,7 @@ def evaluate(
     Raises:
         EvaluationError: a column is missing, or a value is none of those that are possible.
         KeyInvalidError: two rows of the actuals have the same key.
+        OutputNamesError: a column of the result has a name that Delta Lake does not take.
         WriteConflictError: others wrote to the output each time it was tried.
         TableNotFoundError: there is no such table.
         pyspark.errors.AnalysisException: the query is wrong.
@@ -108,8 +113,9 @@ def evaluate(
     result = _result(judged, groups, problem)
     if output is None:
         return result
+    require_names(described(spark, output, column_mapping=column_mapping), result.schema)
     kept = result.localCheckpoint()
-    within_attempts(spark, output, lambda: _keep(kept, output, groups))
+    within_attempts(spark, output, lambda: _keep(kept, output, groups, column_mapping=column_mapping))
     return kept
 
 
@@ -140,11 +146,12 @@ def _result(rows: DataFrame, groups: Sequence[str], problem: str | None) -> Data
     return found.withColumn("evaluated_at", F.lit(datetime.now(timezone.utc)))
 
 
-def _keep(result: DataFrame, output: str, groups: Sequence[str]) -> None:
+def _keep(result: DataFrame, output: str, groups: Sequence[str], *, column_mapping: bool) -> None:
     spark = result.sparkSession
     with only_writer(spark, output):
         if not spark.catalog.tableExists(output):
-            result.write.format("delta").saveAsTable(output)
+            options = {MAPPING: "name"} if column_mapping else {}
+            result.write.format("delta").options(**options).saveAsTable(output)
             return
         same = " AND ".join(f"there.{quoted(each)} <=> new.{quoted(each)}" for each in groups)
         there = DeltaTable.forName(spark, output).alias("there")

@@ -14,6 +14,7 @@ from lakepredict import _jvm
 from lakepredict._sql import quoted, sql_type
 from lakepredict._tries import unlogged
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, KeyInvalidError
+from lakepredict.lakehouse._column_names import repetitions
 from lakepredict.lakehouse._conf import set_for_now
 from lakepredict.lakehouse._plan import Job
 from lakepredict.lakehouse._tables import read_table
@@ -153,13 +154,22 @@ def _outside(rows: DataFrame, files: Sequence[str]) -> DataFrame:
 
 
 def require_columns(rows: DataFrame, job: Job) -> None:
-    """Refuse a job whose key, or whose columns to keep, the input has not.
+    """Refuse a job whose key, or whose columns to keep, the input has not, or has twice.
 
     Raises:
-        KeyInvalidError: a column of the key is missing.
-        JobInvalidError: a column to keep is missing.
+        KeyInvalidError: a column of the key is missing, or another one has its name.
+        JobInvalidError: a column to keep is missing, or another one has its name.
     """
+    ambiguous = {same[0].lower() for same in repetitions(rows.columns)}
     for names, error, what in ((job.key, KeyInvalidError, "the key"), (job.columns, JobInvalidError, "those to keep")):
+        twice = [name for name in names if name.lower() in ambiguous]
+        if twice:
+            raise error(
+                f"The input has several columns of one name, and it is among those of {what}.",
+                expected="names that differ in more than upper and lower case",
+                got=", ".join(column for column in rows.columns if column.lower() == twice[0].lower()),
+                hint="rename one of them by a query in place of the table.",
+            )
         missing = [each for each in names if each.lower() not in map(str.lower, rows.columns)]
         if missing:
             raise error(

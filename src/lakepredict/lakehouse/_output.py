@@ -28,6 +28,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakepredict._sql import literal, quoted
 from lakepredict.errors import WriteConflictError
+from lakepredict.lakehouse._column_names import FEED, MAPPING, OutputTable
 from lakepredict.lakehouse._conf import set_for_now
 from lakepredict.lakehouse._plan import Decision, Job
 
@@ -48,6 +49,9 @@ _CONFLICTS = (
     ProtocolChangedException,
 )
 """Delta Lake's exceptions for conflicts of writers; in Python, unlike in Java, they have no base of their own."""
+
+_DEFAULTS = "spark.databricks.delta.properties.defaults."
+"""The settings of a session that are properties of new tables begin so."""
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 """As an option of a write, a table that the write makes would go without it."""
@@ -135,11 +139,34 @@ def write(forecast: DataFrame, job: Job, decision: Decision, facts: Mapping[str,
             _save(forecast, job, transaction)
 
 
+def described(spark: SparkSession, name: str, *, column_mapping: bool) -> OutputTable:
+    """Return what matters for names of columns about a table that is there, or that is to be made.
+
+    Args:
+        spark: the session.
+        name: the table.
+        column_mapping: a table that is made is to have names mapped.
+    """
+    if spark.catalog.tableExists(name):
+        rows = spark.sql(f"SHOW TBLPROPERTIES {name}").collect()
+        return OutputTable(name, exists=True, properties={row["key"]: row["value"] for row in rows})
+    properties = {}
+    for key in (MAPPING, FEED):
+        default = spark.conf.get(_DEFAULTS + key.removeprefix("delta."), None)
+        if default is not None:
+            properties[key] = default
+    if column_mapping:
+        properties[MAPPING] = "name"
+    return OutputTable(name, properties=properties)
+
+
 def _save(forecast: DataFrame, job: Job, transaction: Mapping[str, str]) -> None:
     exists = forecast.sparkSession.catalog.tableExists(job.output)
     writer = forecast.write.format("delta").options(**transaction).mode("append")
     if job.partition_by and not exists:
         writer = writer.partitionBy(*job.partition_by)
+    if job.column_mapping and not exists:
+        writer = writer.option(MAPPING, "name")
     if job.mode == "overwrite" and exists:
         writer = writer.mode("overwrite")
         if job.evolve and job.replace_where is None:

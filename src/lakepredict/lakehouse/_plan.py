@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from lakepredict._sql import sql_type
 from lakepredict.errors import InputUnsuitableError, JobInvalidError, OutputSchemaError
+from lakepredict.lakehouse._column_names import repetitions
 
 Mode = Literal["append", "overwrite", "merge", "incremental"]
 MODES: tuple[Mode, ...] = ("append", "overwrite", "merge", "incremental")
@@ -46,6 +47,7 @@ class Job:
     replace_where: str | None = None
     partition_by: tuple[str, ...] = ()
     evolve: bool = False
+    column_mapping: bool = False
     rescore: bool = False
     name: str | None = None
     batch: str | None = None
@@ -73,6 +75,7 @@ class Job:
         Raises:
             JobInvalidError: it does.
         """
+        repeated = next(iter([*repetitions(self.key), *repetitions(self.columns)]), [])
         for wrong, what, expected, got, hint in (
             (self.mode not in MODES, "There is no such mode.", ", ".join(MODES), repr(self.mode), "choose one."),
             (
@@ -102,6 +105,13 @@ class Job:
                 f"a name that is none of {', '.join([*FACTS, *self.key])}",
                 self.prediction,
                 "choose another name for the prediction.",
+            ),
+            (
+                bool(repeated),
+                "A column is named twice.",
+                "names that differ in more than upper and lower case, in key and in columns",
+                " and ".join(repeated),
+                "leave one of them out.",
             ),
         ):
             if wrong:

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from lakepredict import _jvm, _registry
 from lakepredict._sql import quoted
-from lakepredict.errors import InputUnsuitableError, JobInvalidError
-from lakepredict.lakehouse import _input, _output, _plan, _prediction
+from lakepredict.errors import InputUnsuitableError
+from lakepredict.lakehouse import _forecast, _input, _output, _plan
 from lakepredict.lakehouse._plan import Job, Mode
 from lakepredict.lakehouse._runs import ScoringRun, keep
 
@@ -78,6 +78,7 @@ def score(
     replace_where: str | None = None,
     partition_by: Sequence[str] = (),
     evolve: bool = False,
+    column_mapping: bool = False,
     rescore: bool = False,
     name: str | None = None,
     batch: str | None = None,
@@ -86,12 +87,12 @@ def score(
 ) -> Scoring:
     """Score a table, or a query, with PREDICT into a Delta table, in one commit and each row once.
 
-    What happens: the alias becomes a number; the input is held at the versions that its Delta tables have now; key and
-    output schema are checked; the rows are scored and written. The output has the key, or else all columns of the
-    input, then the prediction, then ``model_name`` STRING, ``model_version`` BIGINT, ``run_id`` STRING (the run that
-    made the model), ``scored_at`` TIMESTAMP and ``input_version`` BIGINT (NULL for a query over several tables). The
-    same facts are the commit's user metadata and properties of the table. MLflow gets a run with both tables, and
-    ``runs_table`` a row.
+    What happens: the alias becomes a number; the input is held at the versions that its Delta tables have now; the
+    output's names and types, and the key, are checked; the rows are scored and written. The output has the key, or else
+    all columns of the input, then the prediction, then ``model_name`` STRING, ``model_version`` BIGINT, ``run_id``
+    STRING (the run that made the model), ``scored_at`` TIMESTAMP and ``input_version`` BIGINT (NULL for a query over
+    several tables). The same facts are the commit's user metadata and properties of the table. MLflow gets a run with
+    both tables, and ``runs_table`` a row.
 
     Repeated with the same input and model version, ``append``, ``merge`` and ``incremental`` write nothing: the commit
     carries a ``txnAppId`` and ``txnVersion`` of Delta's. So a job that was killed is simply run again. Other jobs of
@@ -115,6 +116,8 @@ def score(
         replace_where: a condition on the output's columns; ``overwrite`` replaces the rows that fulfil it alone.
         partition_by: the columns that a new output is partitioned by.
         evolve: change the schema of the output where the forecast does not fit.
+        column_mapping: make a new output with Delta Lake's column mapping by name, so that any character may be in the
+            names of its columns and of fields of STRUCTs; a table that exists stays as it is.
         rescore: ``incremental`` scores all rows when the model version is another than that of the last time.
         name: what tells the job from others that write to the same table; default: the input.
         batch: a name for what is scored, in place of the input's versions: the same batch is scored once.
@@ -128,6 +131,7 @@ def score(
         pyspark.errors.AnalysisException: the query is wrong, or PREDICT cannot be bound to it.
         InputUnsuitableError: what was scored before, or has changed, cannot be told.
         KeyInvalidError: the key does not tell the rows apart.
+        OutputNamesError: a column of the forecast has a name that Delta Lake does not take.
         OutputSchemaError: the forecast does not fit the output.
         WriteConflictError: others wrote to the output each time it was tried.
 
@@ -158,6 +162,7 @@ def score(
             replace_where=replace_where,
             partition_by=tuple([partition_by] if isinstance(partition_by, str) else partition_by),
             evolve=evolve,
+            column_mapping=column_mapping,
             rescore=rescore,
             name=name,
             batch=batch,
@@ -237,13 +242,9 @@ class _Attempt:
             return self._told("nothing new", None, 0, 0)
         if decision.since is not None:
             rows = self._changed(changes, decision.since) or rows
+        forecast = self._forecast(rows)
         if job.key and job.mode != "overwrite":
             _input.require_key(rows, job.key)
-        forecast = self._forecast(rows)
-        if exists:
-            _plan.require_fit(
-                job.output, spark.table(job.output).schema, forecast.schema, mode=job.mode, evolve=job.evolve
-            )
         return self._write(forecast, decision, merges=exists and job.merges)
 
     def _model_text(self) -> str:
@@ -266,18 +267,9 @@ class _Attempt:
         return changed
 
     def _forecast(self, rows: DataFrame) -> DataFrame:
-        """The kept columns, the prediction, and the facts."""
-        job = self._job
-        kept = job.columns or job.key or tuple(rows.columns)
-        own = {job.prediction.lower(), *_plan.FACTS}
-        taken = [each for each in kept if each.lower() in own]
-        if taken:
-            raise JobInvalidError(
-                "A column of the input has a name that a column of the forecast has.",
-                expected=f"other names than {', '.join([job.prediction, *_plan.FACTS])}",
-                got=", ".join(taken),
-                hint="name the columns to keep, with columns=[...]; or choose another name for the prediction.",
-            )
+        """Return the rows to write, whose names and types the output can have; none is scored yet."""
+        job, spark = self._job, self._spark
+        table = _output.described(spark, job.output, column_mapping=job.column_mapping)
         facts = {
             "model_name": F.lit(self._model.name),
             "model_version": F.lit(self._model.version).cast("bigint"),
@@ -285,11 +277,11 @@ class _Attempt:
             "scored_at": F.lit(self._started).cast("timestamp"),
             "input_version": F.lit(self._input_version).cast("bigint"),
         }
-        return rows.select(
-            *(F.col(quoted(each)) for each in kept),
-            _prediction.prediction(self._model, job.arguments).alias(job.prediction),
-            *(column.alias(fact) for fact, column in facts.items()),
-        )
+        forecast = _forecast.forecast(rows, job, self._model, facts, table)
+        if table.exists:
+            there = spark.table(job.output).schema
+            _plan.require_fit(job.output, there, forecast.schema, mode=job.mode, evolve=job.evolve)
+        return forecast
 
     def _write(self, forecast: DataFrame, decision: _plan.Decision, *, merges: bool) -> Scoring:
         job = self._job

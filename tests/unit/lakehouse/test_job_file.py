@@ -49,9 +49,11 @@ def test_the_example() -> None:
 
 def test_changes_on_the_command_line(write: Callable[[str], str]) -> None:
     """--set replaces a value, and adds one, with the types of YAML."""
-    job = _job_file.load(write(TEXT), ["version=3", "output.mode=merge", "output.key=store", "batch=2026-11-24"])
+    changes = ["version=3", "output.mode=merge", "output.key=store", "batch=2026-11-24", "output.column_mapping=true"]
+    job = _job_file.load(write(TEXT), changes)
 
     assert (job.version, job.mode, job.key, job.batch) == (3, "merge", ("store",), "2026-11-24")
+    assert job.column_mapping is True
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_changes_on_the_command_line(write: Callable[[str], str]) -> None:
         ("model: sales_forecast\n", "", "line 1: model: Field required"),
         ("  table: forecast", "  table: forecast\n  mode: upsert", "line 6: output.mode: Input should be 'append'"),
         ("key: [store, week]", "key: {a: 1}", "line 6: output.key: Input should be a valid list"),
+        ("key: [store, week]", "key: [store, Store]", "names that differ in more than upper and lower case"),
         ("key: [store, week]", "keys: [store]", "in output: table, mode, key"),
         ('{query: "SELECT * FROM weekly"}', "{}", "line 3: input: say either table or query"),
         ("version: champion", "version: champion\nversion: 2", "line 3: the key version is there twice"),
