@@ -13,30 +13,53 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
+from collections.abc import Mapping
+from importlib.metadata import requires, version
 from pathlib import Path
 
-from lakepredict.errors import DeltaJarsError
+from lakepredict import _delta_fit
+from lakepredict.errors import DeltaJarsError, SessionError
 
 DELTA_CLASS = "io.delta.sql.DeltaSparkSessionExtension"
 _SCALA = "2.13"
 
 
 def delta_coordinate() -> str:
-    """The Maven coordinate of the Delta Lake that fits the installed delta-spark and pyspark."""
-    spark = ".".join(version("pyspark").split(".")[:2])
+    """Return the Maven coordinate of the Delta Lake that the installed delta-spark names for the Spark that runs."""
+    spark = ".".join(spark_version().split(".")[:2])
     return f"io.delta:delta-spark_{spark}_{_SCALA}:{version('delta-spark')}"
 
 
+def installed_delta() -> _delta_fit.Delta:
+    """Return the Delta Lake of the installed delta-spark, with the releases of Spark that its metadata names."""
+    return _delta_fit.of_package(version("delta-spark"), requires("delta-spark") or [])
+
+
+def jars_for(conf: Mapping[str, str]) -> list[str]:
+    """Return the JARs to add to the settings of a new session: none where these name a Delta Lake themselves.
+
+    Raises:
+        DeltaVersionError: the Delta Lake was built for another Spark.
+        DeltaJarsError: it cannot be fetched.
+    """
+    own = _delta_fit.of_jars(",".join(conf.get(key, "") for key in ("spark.jars", "spark.jars.packages")))
+    if own is None:
+        return [str(jar) for jar in delta_jars()]
+    _delta_fit.require_fit(spark_version(), own)
+    return []
+
+
 def delta_jars() -> list[Path]:
-    """The JARs to put on ``spark.jars``; fetches them if they are not in the cache.
+    """Return the JARs to put on ``spark.jars``; they are fetched if they are not in the cache.
 
     JARs that Spark ships itself are left out: Delta works with Spark's, and a second copy of Hadoop would only
     be sent to each executor.
 
     Raises:
+        DeltaVersionError: delta-spark was built for another Spark.
         DeltaJarsError: they cannot be fetched.
     """
+    _delta_fit.require_fit(spark_version(), installed_delta())
     home = folder()
     if not home.is_dir():
         _fetch(home)
@@ -113,8 +136,20 @@ def spark_home() -> Path:
     return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
 
 
+def spark_version() -> str:
+    """Return the version of the Spark that runs."""
+    home = os.environ.get("SPARK_HOME")
+    return (home and spark_in(Path(home))) or version("pyspark")
+
+
+def spark_in(home: Path) -> str | None:
+    """Return the version of the Spark in a folder, by the name of one of its JARs; None if it is no Spark."""
+    names = [re.fullmatch(r"spark-core_[\d.]+-(\d[\w.-]*)\.jar", jar.name) for jar in home.glob("jars/*.jar")]
+    return next((name.group(1) for name in names if name), None)
+
+
 if __name__ == "__main__":
     try:
         delta_jars()
-    except DeltaJarsError as exc:
+    except SessionError as exc:
         sys.exit(str(exc))

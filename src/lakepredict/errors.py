@@ -8,7 +8,8 @@ The tree::
     │   ├── SparkVersionError
     │   ├── LakehouseNotFoundError
     │   ├── LakehouseMismatchError
-    │   └── DeltaJarsError
+    │   ├── DeltaJarsError
+    │   └── DeltaVersionError
     ├── DataFileError                   an input file that cannot be read as it should be
     ├── StatementError                  SQL statements that cannot be run as they are given
     │   ├── StatementUnfinishedError
@@ -150,6 +151,12 @@ class DeltaJarsError(SessionError):
     """Delta Lake's JARs are not on the driver's class path, or cannot be fetched."""
 
     name = "DELTA_JARS_MISSING"
+
+
+class DeltaVersionError(SessionError):
+    """The Delta Lake at hand was built for other releases of Spark than the one that runs."""
+
+    name = "DELTA_SPARK_MISMATCH"
 
 
 class ServerError(_DescribedError):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
-from lakepredict import _jars, _jvm
+from lakepredict import _delta_fit, _jars, _jvm
 from lakepredict import lakehouse as _lakehouse
 from lakepredict._session_conf import is_local, session_conf
 from lakepredict._tries import unlogged_for_good
@@ -32,7 +32,8 @@ def spark_session(
 ) -> SparkSession:
     """Build, or take the running, SparkSession on a lakehouse folder, ready for PREDICT.
 
-    What happens, in this order: Delta Lake's JARs are fetched if they never were; Spark starts; the lakehouse is
+    What happens, in this order: Delta Lake and Spark are compared by their versions; Delta Lake's JARs are fetched if
+    they never were, and ``conf`` names none; Spark starts; the lakehouse is
     attached to the session's catalog, so that it sees the tables, views and functions that other processes make, and
     keeps those that it makes itself, unless it has a metastore of its own; MLflow is pointed at
     ``<lakehouse>/mlflow.db`` and ``<lakehouse>/artifacts``, unless ``MLFLOW_TRACKING_URI`` or
@@ -54,6 +55,7 @@ def spark_session(
         SessionError: the folder cannot be made.
         LakehouseMismatchError: a session is running whose warehouse is not in this lakehouse.
         LakehouseUnreadableError: the folder cannot be listed.
+        DeltaVersionError: Delta Lake was built for another Spark than the one that runs.
         DeltaJarsError: Delta Lake's JARs cannot be fetched, or are missing in the running session.
         SparkVersionError: Spark is older than 4.1.
         SparkConnectError: a Spark Connect client is asked for.
@@ -74,6 +76,7 @@ def spark_session(
 
 
 def _start(app_name: str, folder: _lakehouse.Folder, master: str | None, conf: dict[str, str]) -> SparkSession:
+    jars = [] if _jvm.is_running() else _jars.jars_for(conf)
     _lakehouse.create(folder)
     builder = SparkSession.builder.appName(app_name)
     if master is not None:
@@ -81,7 +84,6 @@ def _start(app_name: str, folder: _lakehouse.Folder, master: str | None, conf: d
     if is_local(master):
         # Workers need this interpreter and its packages, not whichever python3 is first on the PATH.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    jars = [] if _jvm.is_running() else [str(jar) for jar in _jars.delta_jars()]
     for key, value in session_conf(folder, master, conf, jars).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -91,9 +93,13 @@ def _start(app_name: str, folder: _lakehouse.Folder, master: str | None, conf: d
 
 
 def _require_delta(spark: SparkSession) -> None:
-    """Delta must have been there when Spark started; it cannot be added later."""
+    """Refuse a session without Delta Lake, which cannot be added later, or with one of another Spark."""
+    place = _jvm.place_of(spark, _jars.DELTA_CLASS)
+    delta = _delta_fit.of_jars(place or "")
+    if delta is not None:
+        _delta_fit.require_fit(spark.version, delta)
     extensions = spark.conf.get("spark.sql.extensions", "") or ""
-    if _jvm.on_class_path(spark, _jars.DELTA_CLASS) and _jars.DELTA_CLASS in extensions:
+    if place is not None and _jars.DELTA_CLASS in extensions:
         return
     raise DeltaJarsError(
         "The running session has no Delta Lake.",

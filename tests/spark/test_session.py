@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import lakepredict
+from lakepredict import _delta_fit, _jars, _jvm
 from lakepredict.errors import LakehouseMismatchError
 from lakepredict.lakehouse import Folder
 
@@ -104,6 +105,15 @@ def cli(*arguments: str, folder: Folder, **environment: str) -> subprocess.Compl
 
 
 @pytest.mark.usefixtures("models", "sales")
+def test_the_delta_lake_of_a_running_session(spark: SparkSession) -> None:
+    """The JAR that a session has loaded tells for which Spark it was built."""
+    delta = _delta_fit.of_jars(_jvm.place_of(spark, _jars.DELTA_CLASS) or "")
+
+    assert delta is not None
+    assert [delta.fits(release) for release in (spark.version, "3.5.0", "4.99.0")] == [True, False, False]
+    assert _jvm.place_of(spark, "org.lakepredict.NoSuchClass") is None
+
+
 def test_life_of_a_session(folder: Folder) -> None:
     """Another process sees the tables and models; registering twice and starting anew change nothing."""
     done = run(sys.executable, "-c", LIFE, folder.root, folder=folder)

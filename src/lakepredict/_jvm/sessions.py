@@ -84,10 +84,11 @@ def is_stopped(spark: SparkSession) -> bool:
     return java is None or bool(java.sc().isStopped())
 
 
-def on_class_path(spark: SparkSession, name: str) -> bool:
-    """Whether the driver can load the Java class ``name``."""
+def place_of(spark: SparkSession, name: str) -> str | None:
+    """Return the URL of the Java class ``name``, in the JAR that the driver loads it from; None if it cannot."""
     resource = name.replace(".", "/") + ".class"
-    return Gateway.of(spark).class_loader().getResource(resource) is not None
+    url = Gateway.of(spark).class_loader().getResource(resource)
+    return None if url is None else str(url.toString())
 
 
 def register_conditions(spark: SparkSession) -> None:

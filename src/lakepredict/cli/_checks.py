@@ -1,7 +1,7 @@
 """What ``lakepredict doctor`` can tell by itself: each check needs nothing that another one looks at.
 
-Only the standard library is imported here, and what a check is about not at all: its metadata is read, so that a
-package that cannot be imported hides nothing.
+Only the standard library and packaging are imported here, and what a check is about not at all: its metadata is read,
+so that a package that cannot be imported hides nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from lakepredict import _jars
+from lakepredict import _delta_fit, _jars
 from lakepredict._place import Folder
 
 OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
@@ -96,7 +96,7 @@ def java_version(output: str) -> tuple[str, int | None]:
 
 
 def spark() -> Check:
-    """PySpark's version, by its metadata, and whether Spark and Delta's package are of the same."""
+    """Return PySpark's version, by its metadata, and whether the Spark that runs is of the same."""
     upgrade = "pip install --upgrade pyspark delta-spark."
     try:
         found = version("pyspark")
@@ -106,38 +106,24 @@ def spark() -> Check:
         return Check("PySpark", FAILED, f"{found}, which is not from 4.1 to 4.x", upgrade)
     home = os.environ.get("SPARK_HOME")
     if home:
-        other = _spark_in(Path(home))
+        other = _jars.spark_in(Path(home))
         if other is None or _numbers(other)[:2] != _numbers(found)[:2]:
             what = f"{found}, but SPARK_HOME={home} is {'no Spark' if other is None else f'Spark {other}'}"
             return Check("PySpark", FAILED, what, "unset SPARK_HOME, or set it to a Spark of PySpark's version.")
-    unfit = _delta_asks_for(found)
-    if unfit:
-        return Check("PySpark", FAILED, f"{found}, but delta-spark {version('delta-spark')} asks for {unfit}", upgrade)
     return Check("PySpark", OK, f"{found} (SPARK_HOME={home})" if home else found)
 
 
-def _spark_in(home: Path) -> str | None:
-    """The version of a Spark, by the name of one of its JARs."""
-    names = [re.fullmatch(r"spark-core_[\d.]+-(\d[\w.-]*)\.jar", each.name) for each in home.glob("jars/*.jar")]
-    return next((found.group(1) for found in names if found), None)
-
-
-def _delta_asks_for(spark_version: str) -> str:
-    """What Delta's package asks of PySpark, if it is not this version."""
-    from packaging.requirements import Requirement
-
-    needed = [Requirement(each) for each in requires("delta-spark") or []]
-    unfit = [each for each in needed if each.name == "pyspark" and not each.specifier.contains(spark_version)]
-    return f"pyspark{unfit[0].specifier}" if unfit else ""
-
-
 def delta() -> Check:
-    """Delta Lake's JARs, where the first session would put them; none are fetched."""
+    """Return whether Delta Lake fits Spark, and has its JARs where a session looks for them; none are fetched."""
     name = "Delta Lake"
     try:
         coordinate, folder = _jars.delta_coordinate(), _jars.folder()
+        spark, package = _jars.spark_version(), _jars.installed_delta()
     except PackageNotFoundError as exc:
         return Check(name, FAILED, f"{exc.name} is not installed", "pip install pyspark delta-spark.")
+    if not package.fits(spark):
+        found = f"{package.name} is built for Spark {package.releases}, and this is Spark {spark}"
+        return Check(name, FAILED, found, _delta_fit.way_out(spark, package))
     jars = list(folder.glob("*.jar"))
     if any(each.name.startswith("io.delta_delta-spark") for each in jars):
         return Check(name, OK, f"{coordinate} (in {folder})")

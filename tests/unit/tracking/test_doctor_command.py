@@ -128,6 +128,8 @@ def masked() -> Callable[[str], str]:
         text = text.replace(sys.executable, "<python>")
         text = re.sub(r"[\d.,]+ GiB free", "<free> GiB free", text)
         text = re.sub(r"(Python +|numpy |pandas |pyarrow |PySpark +(?!3.5))\d+[.\d]*", r"\1<version>", text)
+        text = re.sub(r"delta-spark [\d.]+", "delta-spark <version>", text)
+        text = re.sub(r">=[\d.]+, ?<[\d.]+", "<sparks>", text)
         text = re.sub(r"(delta-spark_)4\.\d+", r"\1<spark>", text)
         text = re.sub(r"(_2\.13[:_])[\d.]+", r"\1<version>", text)
         return text.rstrip()
@@ -176,6 +178,20 @@ def test_jars_that_are_not_whole(machine: Machine, here: pytest.MonkeyPatch) -> 
 
     assert _checks.delta().status == "failed"
     assert _checks.delta().hint.startswith("remove that folder")
+
+
+def test_a_spark_that_delta_is_not_built_for(machine: Machine, here: pytest.MonkeyPatch) -> None:
+    """A newer Spark is told which one delta-spark asks for, and what to install, and not to fetch JARs that are not."""
+    newer = machine.home / "newer" / "pyspark-4.99.0.dist-info"
+    newer.mkdir(parents=True)
+    (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: pyspark\nVersion: 4.99.0\n")
+    here.syspath_prepend(newer.parent)
+    check, package = _checks.delta(), _jars.installed_delta()
+
+    assert _checks.spark().status == "ok"
+    assert check.status == "failed"
+    assert check.found == f"{package.name} is built for Spark {package.releases}, and this is Spark 4.99.0"
+    assert check.hint.startswith(f"pip install 'pyspark{package.sparks}'; or install a delta-spark")
 
 
 @pytest.mark.parametrize("python", ["missing", "without packages", "broken", "another version"])
