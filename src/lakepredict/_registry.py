@@ -27,14 +27,16 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import NOT_FOUND as NOT_FOUND_IN_CATALOG
 from mlflow.store.entities import PagedList
 
-from lakepredict import _meant, _signature, _unreadable
+from lakepredict import _catalogs, _meant, _signature, _unreadable
 from lakepredict._names import likest_first, listed, suggestion
 from lakepredict._progress_bar import without_progress_bar
 from lakepredict._sql import literal
 from lakepredict.errors import (
     AliasNotFoundError,
+    AliasUnsupportedError,
     ArgumentInvalidError,
     ModelNotFoundError,
     ModelUnreadableError,
@@ -45,7 +47,7 @@ from lakepredict.errors import (
     VersionNotFoundError,
 )
 
-NOT_FOUND = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+NOT_FOUND = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE, NOT_FOUND_IN_CATALOG)}
 """What MLflow answers for something that is not there, or cannot be, since it does not take such names."""
 
 _MOST_MODELS = 1_000
@@ -250,12 +252,47 @@ def _find(client: MlflowClient, reference: ModelReference) -> ModelVersion:
             return _latest(client, reference)
         if isinstance(reference.version, int):
             return client.get_model_version(reference.name, str(reference.version))
-        return client.get_model_version_by_alias(reference.name, reference.version)
+        return _by_alias(client, reference)
     except MlflowException as exc:
         reason = _not_found(client, reference, exc)
         if reason is None:
             raise
         raise reason from exc
+
+
+def _by_alias(client: MlflowClient, reference: ModelReference) -> ModelVersion:
+    try:
+        return _catalogs.by_alias(client, reference.name, str(reference.version))
+    except _catalogs.NoAliasesError as exc:
+        client.get_registered_model(reference.name)  # a model that is not there is the first thing to say
+        versions = [str(version.version) for version in model_versions(reference.name)]
+        raise _no_aliases(reference, listed(versions, "the number of a version, but the model has none")) from exc
+
+
+def _no_aliases(reference: ModelReference, known: str) -> AliasUnsupportedError:
+    return AliasUnsupportedError(
+        call=str(reference), alias=str(reference.version), known=known, registry=registry_address()
+    )
+
+
+def require_aliases(name: str, alias: str, function: str) -> None:
+    """Refuse an alias for a version where the registry has none.
+
+    Args:
+        name: the registered model's name; it need not be there yet.
+        alias: the alias.
+        function: the name of what is to set it.
+
+    Raises:
+        AliasUnsupportedError: the registry has no aliases.
+    """
+    try:
+        _catalogs.by_alias(MlflowClient(), name, alias)
+    except _catalogs.NoAliasesError as exc:
+        raise _no_aliases(ModelReference(name, alias, function), "a registry with aliases") from exc
+    except MlflowException:
+        # There is no such model or alias yet; whatever else is wrong, setting the alias says.
+        return
 
 
 def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
@@ -268,18 +305,28 @@ def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
 
 def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowException) -> Exception | None:
     """The error that says what is missing and what there is instead, or None if something else is wrong."""
-    if exc.error_code not in NOT_FOUND and "not found" not in str(exc).lower():
+    if not _says_missing(exc):
         return None
     try:
         model = client.get_registered_model(reference.name)
     except MlflowException as model_exc:
-        if model_exc.error_code not in NOT_FOUND:
+        if not _says_missing(model_exc):
             return None
         return _model_missing(client, reference)
     versions = sorted(int(each.version) for each in model_versions(reference.name))
     if isinstance(reference.version, str) and reference.version != "latest":
         return _alias_missing(reference, model, versions)
     return _version_missing(reference, versions)
+
+
+def _says_missing(exc: MlflowException) -> bool:
+    """Return whether an answer says that something is not there, or that nothing can have such a name.
+
+    Catalogs have codes that MLflow does not know, for a schema that is not there and for a name of fewer than three
+    parts: only their texts tell.
+    """
+    text = str(exc).lower()
+    return exc.error_code in NOT_FOUND or "not found" in text or "invalid registered model name" in text
 
 
 def pages(search: Callable[[str | None], PagedList[_T]]) -> Iterator[_T]:
@@ -310,8 +357,15 @@ def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotF
         registry=registry_address(),
         hint=suggestion(reference.name, names)
         or _meant.of_model(reference.name, reference.function)
+        or _in_a_catalog(reference.name, names)
         or f"check the name, or register a model under it with mlflow.register_model(model_uri, {reference.name!r}).",
     )
+
+
+def _in_a_catalog(name: str, names: list[str]) -> str | None:
+    """Return a hint at a model of the same name in a schema of a catalog, or None if there is none."""
+    there = [known for known in names if known.lower().endswith(f".{name.lower()}")]
+    return f"did you mean `{there[0]}`?" if there else None
 
 
 def _version_missing(reference: ModelReference, versions: list[int]) -> VersionNotFoundError:
@@ -383,12 +437,15 @@ def _identity(found: ModelVersion) -> tuple[str, ...]:
 def download(name: str, version: int, directory: str, file: str = "") -> Path:
     """Copy the files of a version, or one of them, into ``directory``, and return where they are.
 
-    Unlike ``models:/name/version``, this takes every name that a model can have. Files that an MLflow server keeps
-    have an address without a host. For MLflow that is the tracking server; where there is none, only the registry
-    can be meant.
+    Where the registry is a catalog, MLflow chooses how its files are reached. Of any other registry this takes every
+    name that a model can have, unlike ``models:/name/version``. Files that an MLflow server keeps have an address
+    without a host. For MLflow that is the tracking server; where there is none, only the registry can be meant.
     """
+    registry, address = mlflow.get_registry_uri(), f"models:/{name}/{version}"
+    if _catalogs.keeps_files(registry, address):
+        with without_progress_bar():
+            return _catalogs.download(address, directory, file)
     uri = MlflowClient().get_model_version_download_uri(name, str(version))
-    registry = mlflow.get_registry_uri()
     kept_by_registry = uri.startswith("mlflow-artifacts:") and not _is_http(mlflow.get_tracking_uri())
     with without_progress_bar():
         copied = download_artifacts(

@@ -64,6 +64,7 @@ The tree::
         ├── ModelNotFoundError          PREDICT_MODEL_NOT_FOUND
         ├── VersionNotFoundError        PREDICT_VERSION_NOT_FOUND
         ├── AliasNotFoundError          PREDICT_ALIAS_NOT_FOUND
+        ├── AliasUnsupportedError       PREDICT_ALIAS_UNSUPPORTED
         ├── RegistryUnavailableError    PREDICT_REGISTRY_UNAVAILABLE
         ├── ModelUnreadableError        PREDICT_MODEL_UNREADABLE
         ├── SignatureMissingError       PREDICT_SIGNATURE_MISSING
@@ -404,6 +405,19 @@ class AliasNotFoundError(PredictError):
         "  expected: <known>   (registry: <registry>)\n"
         "  got:      '<alias>'\n"
         "  hint: <hint>"
+    )
+
+
+class AliasUnsupportedError(PredictError):
+    """The registry has no aliases, or MLflow cannot ask it for them."""
+
+    condition = "PREDICT_ALIAS_UNSUPPORTED"
+    sqlstate = "0A000"
+    template = (
+        "<call>: the registry has no aliases.\n"
+        "  expected: <known>   (registry: <registry>)\n"
+        "  got:      the alias '<alias>'\n"
+        "  hint: name the version by its number, or as 'latest'."
     )
 
 

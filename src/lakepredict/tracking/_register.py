@@ -54,6 +54,7 @@ def register(
         RunModelError: the run has no model, several and ``model`` says not which, or one without a signature that
             PREDICT can use.
         AliasInvalidError: the alias cannot be one; nothing is registered then.
+        AliasUnsupportedError: the registry has no aliases; nothing is registered then.
 
     Example:
         >>> tracking.register(tracking.best_run("weekly_sales", "wape"), "sales_forecast", alias="champion")
@@ -61,6 +62,7 @@ def register(
     """
     if alias is not None:
         _check_alias(alias)
+        _registry.require_aliases(name, alias, "register")
     # A run that was at hand while its model was logged does not know of the model.
     found = find_run(run if isinstance(run, str) else run.info.run_id)
     uri = _model_uri(found, model)
@@ -98,6 +100,7 @@ def promote(name: str, version: int | str, alias: str) -> int | None:
         >>> before = tracking.promote("sales_forecast", 3, "champion")  # doctest: +SKIP
     """
     _check_alias(alias)
+    _registry.require_aliases(name, alias, "promote")
     model = find_registered_model(name)
     resolved = _registry.resolve(_registry.ModelReference.parse(name, version, "promote"))
     _warn_of_namesakes(alias, model)
