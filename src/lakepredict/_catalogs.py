@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, ModelVersionSearch, RegisteredModel, RegisteredModelSearch
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.artifact.utils.models import is_using_databricks_registry
@@ -56,3 +56,15 @@ def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
         if _UNSUPPORTED not in str(exc):
             raise
         raise NoAliasesError from exc
+
+
+def whole_model(model: RegisteredModel) -> RegisteredModel:
+    """Return a registered model with tags and aliases, which a search of a catalog does not give."""
+    return MlflowClient().get_registered_model(model.name) if isinstance(model, RegisteredModelSearch) else model
+
+
+def whole_version(version: ModelVersion) -> ModelVersion:
+    """Return a version with its tags, which a search of a catalog does not give."""
+    if isinstance(version, ModelVersionSearch):
+        return MlflowClient().get_model_version(version.name, str(version.version))
+    return version

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-from lakepredict import _registry
+from lakepredict import _catalogs, _registry
 from lakepredict._call import CallArgument
 from lakepredict._sql import sql_type
 from lakepredict._table_arguments import constants
@@ -142,7 +142,7 @@ def _aliases(model: RegisteredModel) -> Mapping[str, str]:
 def _versions(name: str) -> Iterator[Row]:
     model = _lookup.find_registered_model(name)
     aliases = _aliases(model)
-    for each in reversed(_registry.model_versions(model.name)):
+    for each in map(_catalogs.whole_version, reversed(_registry.model_versions(model.name))):
         yield {
             "name": each.name,
             "version": int(each.version),

@@ -305,12 +305,12 @@ def _latest(client: MlflowClient, reference: ModelReference) -> ModelVersion:
 
 def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowException) -> Exception | None:
     """The error that says what is missing and what there is instead, or None if something else is wrong."""
-    if not _says_missing(exc):
+    if not says_missing(exc):
         return None
     try:
         model = client.get_registered_model(reference.name)
     except MlflowException as model_exc:
-        if not _says_missing(model_exc):
+        if not says_missing(model_exc):
             return None
         return _model_missing(client, reference)
     versions = sorted(int(each.version) for each in model_versions(reference.name))
@@ -319,7 +319,7 @@ def _not_found(client: MlflowClient, reference: ModelReference, exc: MlflowExcep
     return _version_missing(reference, versions)
 
 
-def _says_missing(exc: MlflowException) -> bool:
+def says_missing(exc: MlflowException) -> bool:
     """Return whether an answer says that something is not there, or that nothing can have such a name.
 
     Catalogs have codes that MLflow does not know, for a schema that is not there and for a name of fewer than three
@@ -339,13 +339,40 @@ def pages(search: Callable[[str | None], PagedList[_T]]) -> Iterator[_T]:
 
 
 def model_versions(name: str | None = None) -> list[ModelVersion]:
-    """All versions of a model, or of all models, the highest number first."""
+    """Return all versions of a model, or of all models, the highest number first.
+
+    Those of a catalog may be without tags and aliases; see ``_catalogs.whole_version``.
+    """
     client = MlflowClient()
+    if name is None and _catalogs.keeps_files(mlflow.get_registry_uri(), ""):
+        return _versions_of_each_model()
     mark = '"' if name is not None and "'" in name else "'"
     condition = None if name is None else f"name = {mark}{name}{mark}"
     found = pages(lambda token: client.search_model_versions(condition, page_token=token))
     # MLflow's filters have no escape; it is the answer that decides.
     return sorted((each for each in found if name in (None, each.name)), key=lambda each: -int(each.version))
+
+
+def _versions_of_each_model() -> list[ModelVersion]:
+    """Return all versions of all models of a catalog, which gives those of one model at a time."""
+    versions: list[ModelVersion] = []
+    for name in model_names():
+        versions += model_versions(name)
+    return sorted(versions, key=lambda version: -int(version.version))
+
+
+def versions_of_run(run_id: str) -> list[ModelVersion]:
+    """Return the versions of any model that a run logged."""
+    if _catalogs.keeps_files(mlflow.get_registry_uri(), ""):
+        return [version for version in model_versions() if version.run_id == run_id]
+    return list(MlflowClient().search_model_versions(f"run_id = '{run_id}'"))
+
+
+def model_names() -> list[str]:
+    """Return the names of all registered models."""
+    client = MlflowClient()
+    models = pages(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in models)
 
 
 def _model_missing(client: MlflowClient, reference: ModelReference) -> ModelNotFoundError:

@@ -142,3 +142,12 @@ def test_a_version_that_is_not_there(spark: SparkSession, catalog: str) -> None:
 
     assert error.getCondition() == "PREDICT_VERSION_NOT_FOUND"
     assert "expected: one of 2, 1" in str(error)
+
+
+def test_lists(spark: SparkSession, catalog: str) -> None:
+    """The tables of models and versions have what the catalog has."""
+    models = spark.sql("SELECT name, aliases FROM mlflow_models()").collect()
+    versions = spark.sql(f"SELECT version, prediction FROM mlflow_model_versions('{NAME}')").collect()
+
+    assert [tuple(row) for row in models] == [(NAME, {})]
+    assert sorted(tuple(row) for row in versions) == [(1, "DOUBLE"), (2, "DOUBLE")]

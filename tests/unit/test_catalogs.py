@@ -22,8 +22,15 @@ from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 from lakepredict import _registry, tracking
+from lakepredict._mlflow_tables import TABLES
 from lakepredict._registry import ModelReference
-from lakepredict.errors import AliasUnsupportedError, ModelNotFoundError, ModelUnreadableError
+from lakepredict.cli import _facts
+from lakepredict.errors import (
+    AliasUnsupportedError,
+    ModelNotFoundError,
+    ModelUnreadableError,
+    RegisteredModelNotFoundError,
+)
 
 NAME = "unity.default.sales"
 API = "/api/2.1/unity-catalog"
@@ -93,7 +100,7 @@ class Catalog(BaseHTTPRequestHandler):
             "schema_name": "default",
             "version": number,
             "source": "file:/somewhere",
-            "run_id": "",
+            "run_id": f"run{number}",
             "status": "READY",
             "storage_location": self.location,
             "created_at": number,
@@ -241,3 +248,29 @@ def test_an_alias_to_set(catalog: type[Catalog]) -> None:
 def test_the_latest_version(catalog: type[Catalog]) -> None:
     """'latest' is the highest number that the catalog lists."""
     assert _registry.find(ModelReference(NAME, "latest")).version == 2
+
+
+def test_lists(catalog: type[Catalog], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models and versions are listed, though a catalog's searches give less than those of a server of MLflow."""
+    monkeypatch.setattr(Catalog, "location", catalog.files.as_uri())
+    models, found = _facts.models()["models"], _facts.model(NAME, None, 10)
+    rows = list(TABLES["mlflow_models"].rows()), list(TABLES["mlflow_model_versions"].rows(NAME))
+
+    assert [(model["name"], model["version_count"], model["latest"], model["aliases"]) for model in models] == [
+        (NAME, 2, 2, {})
+    ]
+    assert [version["version"] for version in found["versions"]] == [2, 1]
+    assert found["shown"]["predict"].startswith(f"SELECT *, PREDICT('{NAME}', 'latest', *)")
+    assert [row["name"] for row in rows[0]] == [NAME]
+    assert [version.version for version in _registry.versions_of_run("run2")] == [2]
+    assert [(row["version"], row["aliases"], row["prediction"]) for row in rows[1]] == [
+        (1, [], "DOUBLE"),
+        (2, [], "DOUBLE"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["unity.default.sale", "sales"])
+def test_a_model_to_show_that_is_not_there(catalog: type[Catalog], name: str) -> None:
+    """A command that is to show a model says which there are."""
+    with pytest.raises(RegisteredModelNotFoundError, match=NAME):
+        _facts.model(name, None, 10)

@@ -19,7 +19,7 @@ from mlflow.entities import Experiment, FileInfo, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from lakepredict import _registry, _signature
+from lakepredict import _catalogs, _registry, _signature
 from lakepredict._sql import literal, quoted, sql_type
 from lakepredict.errors import PredictError
 from lakepredict.tracking import _compare, _lookup, _metrics, _missing_value, _register
@@ -136,7 +136,7 @@ def _as_dict(text: str) -> Facts:
 
 
 def _registered_from(found: Run) -> list[Facts]:
-    versions = MlflowClient().search_model_versions(f"run_id = '{found.info.run_id}'")
+    versions = _registry.versions_of_run(found.info.run_id)
     return [
         {"name": each.name, "version": int(each.version)}
         for each in sorted(versions, key=lambda each: (each.name, int(each.version)))
@@ -189,7 +189,7 @@ def model(name: str, version: str | None, limit: int) -> Facts:
     found = _lookup.find_registered_model(name)
     versions = _registry.model_versions(name)
     summary = {**_model_summary(found, versions), "tags": dict(sorted(found.tags.items()))}
-    sources = [_version_facts(each, found.aliases) for each in versions[:limit]]
+    sources = [_version_facts(_catalogs.whole_version(each), found.aliases) for each in versions[:limit]]
     if not versions:
         return {**summary, "versions": [], "shown": None}
     reference = _registry.ModelReference.parse(name, version or _usual_version(found.aliases))

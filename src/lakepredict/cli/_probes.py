@@ -63,7 +63,7 @@ def _ask_store() -> None:
     """Tell where the store is, then for each model what its champion, else its latest version, was logged with."""
     import mlflow
 
-    from lakepredict import _registry
+    from lakepredict import _catalogs, _registry
 
     client = mlflow.MlflowClient()
     client.search_experiments(max_results=1)
@@ -75,7 +75,7 @@ def _ask_store() -> None:
     for model in models[:_MODELS]:
         # The latest version of a model is not in its own record, as its aliases are.
         versions = _registry.model_versions(model.name)
-        number = model.aliases.get("champion") or (versions[0].version if versions else None)
+        number = _catalogs.whole_model(model).aliases.get("champion") or (versions[0].version if versions else None)
         if number is not None:
             _tell(step="model", model=f"{model.name} v{number}", requirements=_requirements(model.name, int(number)))
     _tell(step="models")

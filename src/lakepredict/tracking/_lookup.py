@@ -11,8 +11,9 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from lakepredict import _catalogs
 from lakepredict._names import likest_first, listed, suggestion
-from lakepredict._registry import NOT_FOUND, ResolvedModel, pages
+from lakepredict._registry import NOT_FOUND, ResolvedModel, model_names, pages, says_missing
 from lakepredict._sql import sql_type
 from lakepredict.errors import (
     ExperimentNotFoundError,
@@ -170,9 +171,9 @@ def find_registered_model(name: str) -> RegisteredModel:
     try:
         return client.get_registered_model(name)
     except MlflowException as exc:
-        if exc.error_code not in NOT_FOUND:
+        if not says_missing(exc):
             raise
-        names = [model.name for model in registered_models()]
+        names = model_names()
         raise RegisteredModelNotFoundError(
             f"There is no registered model `{name}`.",
             expected=listed(likest_first(name, names), "a registered model, but none is registered"),
@@ -182,9 +183,10 @@ def find_registered_model(name: str) -> RegisteredModel:
 
 
 def registered_models() -> list[RegisteredModel]:
-    """All registered models, by name."""
+    """Return all registered models, by name."""
     client = MlflowClient()
-    return list(pages(lambda token: client.search_registered_models(order_by=["name ASC"], page_token=token)))
+    models = pages(lambda token: client.search_registered_models(page_token=token))
+    return sorted(map(_catalogs.whole_model, models), key=lambda model: str(model.name))
 
 
 def aliases_of(version: ModelVersion, aliases: Mapping[str, str]) -> list[str]:
