@@ -105,6 +105,32 @@ def zeros() -> StandIn:
     return StandIn(lambda data: np.zeros(len(data)))
 
 
+@pytest.mark.parametrize("options", [{}, {"on_null": "error"}, {"lenient": True}], ids=str)
+def test_only_some_rows(options: dict[str, Any]) -> None:
+    """Only the rows where ``when`` is true reach the model and are checked; false and NULL give NULL."""
+    model = identity()
+    score = scorer(model, **options)
+    found = score(pa.array([1.0, None, 3.0, None]), when=pa.array([True, False, True, None]))
+
+    assert found.to_pylist() == [1.0, None, 3.0, None]
+    assert [frame["x"].tolist() for frame in model.seen] == [[1.0, 3.0]]
+
+
+def test_no_row() -> None:
+    """Where ``when`` is true for no row, the model is not even loaded."""
+    found = scorer(None, result=PAIR)(pa.array([1.0, 2.0]), when=pa.array([False, None]))
+
+    assert found.to_pylist() == [None, None]
+    assert found.type == PAIR
+
+
+def test_all_rows() -> None:
+    """Where ``when`` is true for each row, nothing is different, also without any row."""
+    model = identity()
+    assert scorer(model)(pa.array([1.0, 2.0]), when=pa.array([True, True])).to_pylist() == [1.0, 2.0]
+    assert scorer(model)(pa.array([], pa.float64()), when=pa.array([], pa.bool_())).to_pylist() == []
+
+
 def test_frame() -> None:
     """A model of columns gets a data frame with its inputs' names, order and types."""
     model = zeros()

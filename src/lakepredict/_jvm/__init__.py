@@ -8,7 +8,8 @@ Tried on Spark 4.1 and 4.2. What is used of Spark's internals:
 - ``FunctionRegistry.internal``: has the functions from ARRAY to vector and back.
 - ``InMemoryCatalog``, ``ExternalCatalogWithListener``: the catalog of a lakehouse is one of the first kind, in the
   place of the one that the second passes everything to.
-- ``SparkSession.experimental``: takes further rules for the optimizer; ours keeps a model from scoring a row twice.
+- ``SparkSession.experimental``: takes further rules for the optimizer; ours keep a model from scoring a row twice, and
+  from scoring rows of a branch of CASE that does not reach it.
 - ``CollapseProject``, ``ColumnPruning``: merge projections, and their expressions, as the optimizer does.
 - ``Dataset.ofRows``: makes a data frame of a plan.
 - ``TahoeLogFileIndex``, ``DeltaLog.forTableWithSnapshot`` of Delta Lake: which version of a table a plan reads, and

@@ -51,7 +51,11 @@ from lakepredict.errors import PredictError, PredictInternalError
 _BUILDER = "org.lakepredict.FunctionBuilder"
 
 
-_RULE = "org.lakepredict.OncePerRow"
+_RULES = {
+    "org.lakepredict.OncePerRow": "a prediction that a query needs twice is computed twice",
+    "org.lakepredict.OnlyWhereNeeded": "models in CASE are called for the rows of all branches",
+}
+"""Our rules of the optimizer in the order in which they run -> what happens without them."""
 
 _ONE_BY_ONE = "lakepredict.one_by_one"
 """The name of an argument that says that those before it were written one by one; ``FunctionBuilder`` knows it, too."""
@@ -114,7 +118,7 @@ def register_function(
     gateway = Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
     builder = new(gateway, _BUILDER)
-    builder.calling(name, _PythonBuilder(gateway, builder, build), _new_rule(gateway))
+    builder.calling(name, _PythonBuilder(gateway, builder, build), _new_rules(gateway))
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, arguments, examples, note, "misc_funcs", "0.1.0", "", "python_udf"
     )
@@ -140,7 +144,7 @@ def register_table_function(
     gateway = Gateway.of(spark)
     ensure_callback_server_started(gateway.py4j)  # type: ignore[no-untyped-call]
     builder = new(gateway, _BUILDER)
-    builder.calling(name, _PythonTable(gateway, builder, spark, read), None)
+    builder.calling(name, _PythonTable(gateway, builder, spark, read), gateway.seq([]))
     info = gateway("catalyst.expressions.ExpressionInfo")(
         _BUILDER, None, name, usage, "", examples, "", "table_funcs", "0.1.0", "", "python_udf"
     )
@@ -150,13 +154,15 @@ def register_table_function(
         registry.registerFunction(qualified, info, builder)
 
 
-def _new_rule(gateway: Gateway) -> Any:
-    """The rule that lets a model score each row once, or None in a Spark whose plans are not those it knows."""
-    try:
-        return new(gateway, _RULE)
-    except Py4JJavaError as exc:
-        _log.warning("a prediction that a query needs twice is computed twice: %s", java_message(exc))
-        return None
+def _new_rules(gateway: Gateway) -> Any:
+    """Our rules of the optimizer, without those that do not know the plans of this version of Spark."""
+    rules = []
+    for name, otherwise in _RULES.items():
+        try:
+            rules.append(new(gateway, name))
+        except Py4JJavaError as exc:
+            _log.warning("%s: %s", otherwise, java_message(exc))
+    return gateway.seq(rules)
 
 
 class _PythonFunction:

@@ -73,12 +73,24 @@ def new(gateway: Gateway, name: str, *arguments: Any) -> Any:
     return _compiled(gateway.py4j, name).getConstructors()[0].newInstance(given)
 
 
-@lru_cache(maxsize=8)
+_BUILT_ON = {
+    "org.lakepredict.OnlyWhereNeeded": "org.lakepredict.Calls",
+    "org.lakepredict.Calls": "org.lakepredict.Needs",
+    "org.lakepredict.Needs": "org.lakepredict.Conditions",
+    "org.lakepredict.Conditions": "org.lakepredict.Columns",
+}
+"""A class that names others of the package -> the one that has to be compiled before it."""
+
+
+@lru_cache(maxsize=16)
 def _compiled(py4j_gateway: Any, name: str) -> Any:
     """A class in Java, compiled once per JVM: py4j mistakes two classes of one name for the same."""
     compiler = getattr(py4j_gateway.jvm, "org.codehaus.janino.SimpleCompiler")()
-    thread = py4j_gateway.jvm.java.lang.Thread.currentThread()
-    compiler.setParentClassLoader(thread.getContextClassLoader())
+    if name in _BUILT_ON:
+        loader = _compiled(py4j_gateway, _BUILT_ON[name]).getClassLoader()
+    else:
+        loader = py4j_gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    compiler.setParentClassLoader(loader)
     source = files("lakepredict").joinpath("java", f"{name.rpartition('.')[2]}.java")
     compiler.cook(source.read_text(encoding="utf-8"))
     return compiler.getClassLoader().loadClass(name)

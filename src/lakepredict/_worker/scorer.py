@@ -81,8 +81,11 @@ class Scorer:
     trees: ShippedTrees | None = None
     absent: tuple[Absent, ...] = ()
 
-    def __call__(self, *columns: pa.Array) -> pa.Array:
+    def __call__(self, *columns: pa.Array, when: pa.BooleanArray | None = None) -> pa.Array:
         """Score a batch.
+
+        With ``when``, which is what CASE and its kin come to, only the rows where it is true are scored. The others
+        are as if they were not there: nothing checks them, and their predictions are NULL.
 
         Where ``on_null`` is ``null``, a row with a NULL in an input that cannot be missing (integer, boolean)
         gets a NULL prediction and never reaches the model. Other NULLs reach it as missing values; where the
@@ -93,7 +96,13 @@ class Scorer:
             ScoringError: one of its kinds.
         """
         score = self._score_in_parts if self.lenient else self._score
-        return score(Batch(list(columns)))
+        batch = Batch(list(columns))
+        if when is None or when.true_count == len(batch):
+            return score(batch)
+        if not when.true_count:
+            return pa.nulls(len(batch), self.result)  # not even the model's files are fetched
+        rows = pc.indices_nonzero(when)
+        return scattered(score(batch.take(rows)), rows, len(batch))
 
     def answer(self, *columns: pa.Array) -> Any:
         """Return what the model itself gives for a batch in which no row is left out.

@@ -45,13 +45,13 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   private static final ThreadLocal LAST = new ThreadLocal();
   private String name;
   private Function python;
-  private Runnable before;
+  private Seq rules;
 
-  // Each call of `name` runs `before`, which may be null, and then asks `function`.
-  public FunctionBuilder calling(String name, Function function, Runnable before) {
+  // Each call of `name` runs the rules, which enter themselves into the session, and then asks `function`.
+  public FunctionBuilder calling(String name, Function function, Seq rules) {
     this.name = name;
     this.python = function;
-    this.before = before;
+    this.rules = rules;
     return this;
   }
 
@@ -60,8 +60,8 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   }
 
   public Object apply(Object arguments) {
-    if (before != null) {
-      before.run();
+    for (int i = 0; i < rules.size(); i++) {
+      ((Runnable) rules.apply(i)).run();
     }
     Object result = python.apply(new Object[] {arguments, SQLConf.get(), memo()});
     if (result instanceof Throwable) {
