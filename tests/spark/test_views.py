@@ -6,11 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from delta import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
@@ -508,6 +510,63 @@ def test_tables_are_made_while_others_look(spark: SparkSession) -> None:
     assert [each.result() for each in made] == [0, 1, 2]
     assert looks > 10
     assert not [each.name for each in spark.catalog.listTables() if each.name.startswith("made_")]
+
+
+def create_by_catalog(spark: SparkSession, name: str) -> None:
+    """Make a table of one column as Spark's pipelines do, by the catalog alone, with no statement that is executed."""
+    java, gateway = spark._jvm, spark.sparkContext._gateway
+    catalog = java.org.apache.spark.sql.connector
+    schema = gateway.new_array(java.java.lang.String, 1)
+    schema[0] = "default"
+    no_partitions = gateway.new_array(catalog.expressions.Transform, 0)
+    spark._jsparkSession.sessionState().catalogManager().currentCatalog().createTable(
+        catalog.catalog.Identifier.of(schema, name),
+        spark.range(0)._jdf.schema(),
+        no_partitions,
+        java.java.util.HashMap(),
+    )
+
+
+def create_by_stream(spark: SparkSession, name: str) -> None:
+    """Make a table by a streaming query, and write what there is to it."""
+    spark.range(0).write.mode("overwrite").saveAsTable("streamed")
+    with tempfile.TemporaryDirectory() as folder:
+        writer = spark.readStream.table("streamed").writeStream.option("checkpointLocation", folder)
+        writer.trigger(availableNow=True).toTable(name).awaitTermination()
+    spark.sql("DROP TABLE streamed")
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        create_by_catalog,
+        create_by_stream,
+        lambda spark, name: spark.range(0).writeTo(name).using("delta").create(),
+        lambda spark, name: spark.catalog.createTable(name, schema=spark.range(0).schema, source="delta"),
+        lambda spark, name: DeltaTable.create(spark).tableName(name).addColumn("id", "LONG").execute(),
+    ],
+    ids=["catalog", "stream", "writeTo", "createTable", "DeltaTable"],
+)
+def test_ways_of_making_a_table(spark: SparkSession, create: Callable[[SparkSession, str], object]) -> None:
+    """A table is made whichever way it is asked for, once; what another process makes meanwhile is seen."""
+    spark.catalog.tableExists("by_another_way")
+    create(spark, "by_another_way")
+    assert spark.table("by_another_way").columns == ["id"]
+    with pytest.raises(AnalysisException, match="DELTA_TABLE_ALREADY_EXISTS"):
+        create_by_catalog(spark, "by_another_way")
+    spark.sql("DROP TABLE by_another_way")
+
+
+def test_a_table_that_appears_is_seen(spark: SparkSession, folder: Folder) -> None:
+    """Who was told that a table is not there is told that it is, once another process has made it."""
+    spark.range(3).write.format("delta").save(f"{folder.root}/elsewhere")
+    assert not spark.catalog.tableExists("appeared")
+    shutil.move(f"{folder.root}/elsewhere", f"{folder.tables}/appeared")
+    assert spark.catalog.tableExists("appeared")
+    with pytest.raises(AnalysisException, match="DELTA_TABLE_ALREADY_EXISTS"):
+        create_by_catalog(spark, "appeared")
+    assert spark.table("appeared").count() == 3
+    spark.sql("DROP TABLE appeared")
 
 
 def test_views_are_made_while_others_look(spark: SparkSession) -> None:

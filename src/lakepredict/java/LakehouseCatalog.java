@@ -17,6 +17,7 @@ import org.apache.spark.sql.catalyst.catalog.CatalogTableType;
 import org.apache.spark.sql.catalyst.catalog.ExternalCatalog;
 import org.apache.spark.sql.catalyst.catalog.ExternalCatalogWithListener;
 import org.apache.spark.sql.catalyst.catalog.InMemoryCatalog;
+import org.apache.spark.sql.catalyst.catalog.SessionCatalog;
 import scala.collection.immutable.Seq;
 import scala.collection.mutable.HashMap;
 
@@ -32,6 +33,7 @@ import scala.collection.mutable.HashMap;
  */
 public final class LakehouseCatalog extends InMemoryCatalog {
   private static final ThreadLocal STATEMENT = new ThreadLocal();
+  private static final ThreadLocal MISSING = new ThreadLocal(); // the table that was not there when last asked for
   private final Configuration hadoop;
   private final HashMap schemas;
   private final SparkContext context;
@@ -69,14 +71,20 @@ public final class LakehouseCatalog extends InMemoryCatalog {
     return super.databaseExists(schema) || (look() && super.databaseExists(schema));
   }
 
-  // A statement that makes a table writes its files first, and then asks again whether there is such a table: it does
-  // not see what was attached since it began.
+  // Whoever makes a table writes its files first, and then asks again whether there is such a table. A statement does
+  // not see what was attached since it began. A table that is made by no statement, as those of a pipeline, is not seen
+  // when it is entered here, if it was attached since it was not there; any other question sees it.
   public boolean tableExists(String schema, String table) {
     if (Thread.holdsLock(this)) {
       return super.tableExists(schema, table);
     }
     Long began = began();
     boolean exists = super.tableExists(schema, table) || (look() && super.tableExists(schema, table));
+    if (!exists) {
+      MISSING.set(new Object[] {schema + "." + table, new Long(System.nanoTime())});
+    } else if (began == null && isAttachedSince(schema, table, missing(schema, table)) && isEntering()) {
+      return false;
+    }
     return exists && !isAttachedSince(schema, table, began);
   }
 
@@ -181,7 +189,8 @@ public final class LakehouseCatalog extends InMemoryCatalog {
 
   // The files of a table come first, and may have been attached already.
   private synchronized void createTableOfFiles(String schema, String name, CatalogTable table, boolean ignoreIfExists) {
-    if (isAttachedSince(schema, name, began()) && table.storage().locationUri().isDefined()) {
+    Long began = began() == null ? missing(schema, name) : began();
+    if (isAttachedSince(schema, name, began) && table.storage().locationUri().isDefined()) {
       super.alterTable(table);
       attached.remove(schema + "." + name);
     } else {
@@ -278,6 +287,25 @@ public final class LakehouseCatalog extends InMemoryCatalog {
       STATEMENT.set(last);
     }
     return (Long) last[1];
+  }
+
+  // When this thread was told that there is no such table, or null if it asked for another one since.
+  private static Long missing(String schema, String table) {
+    Object[] last = (Object[]) MISSING.get();
+    return last != null && last[0].equals(schema + "." + table) ? (Long) last[1] : null;
+  }
+
+  // Who asks is known from the stack alone.
+  private static boolean isEntering() {
+    StackTraceElement[] callers = new Throwable().getStackTrace();
+    for (int i = 0; i < callers.length; i++) {
+      if (callers[i].getClassName().equals(SessionCatalog.class.getName())) {
+        if (callers[i].getMethodName().equals("createTable")) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   private boolean isAttachedSince(String schema, String table, Long began) {
