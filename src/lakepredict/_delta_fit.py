@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
@@ -48,7 +49,7 @@ def of_package(version: str, requires: Sequence[str]) -> Delta:
         requires: what its metadata says that it needs.
     """
     requirements = [Requirement(text) for text in requires]
-    sparks = [specifier for needed in requirements if needed.name == "pyspark" for specifier in needed.specifier]
+    sparks = chain.from_iterable(needed.specifier for needed in requirements if needed.name == "pyspark")
     return Delta(f"delta-spark {version}", ",".join(sorted(map(_whole_line, sparks), reverse=True)))
 
 

@@ -142,19 +142,19 @@ def _aliases(model: RegisteredModel) -> Mapping[str, str]:
 def _versions(name: str) -> Iterator[Row]:
     model = _lookup.find_registered_model(name)
     aliases = _aliases(model)
-    for each in map(_catalogs.whole_version, reversed(_registry.model_versions(model.name))):
+    for version in map(_catalogs.whole_version, reversed(_registry.model_versions(model.name))):
         yield {
-            "name": each.name,
-            "version": int(each.version),
-            "aliases": _lookup.aliases_of(each, aliases),
-            "status": each.status,
-            "creation_time": _time(each.creation_timestamp),
-            "last_update_time": _time(each.last_updated_timestamp),
-            "run_id": each.run_id or None,
-            "source": each.source,
-            "description": each.description or None,
-            "tags": list(each.tags.items()),
-            **_signature(each),
+            "name": version.name,
+            "version": int(version.version),
+            "aliases": _lookup.aliases_of(version, aliases),
+            "status": version.status,
+            "creation_time": _time(version.creation_timestamp),
+            "last_update_time": _time(version.last_updated_timestamp),
+            "run_id": version.run_id or None,
+            "source": version.source,
+            "description": version.description or None,
+            "tags": list(version.tags.items()),
+            **_signature(version),
         }
 
 

@@ -427,7 +427,7 @@ def _alias_hint(reference: ModelReference, aliases: dict[str, str], versions: li
 
 
 def _stage_hint(reference: ModelReference, model: RegisteredModel, versions: list[int]) -> str | None:
-    """What to do about an alias that has the name of a stage, as ``'Production'``; None for any other."""
+    """Return what to do about an alias that has the name of a stage, as ``'Production'``; None for any other."""
     stage = _meant.stage_of(str(reference.version))
     if stage is None or not versions:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
@@ -257,7 +258,7 @@ def _call(
     columns = [F.col(column) if isinstance(column, str) else column for column in cols]
     arguments = [F.lit(model), F.lit(version), *columns]
     if params is not None:
-        members = [F.lit(member) for pair in params.items() for member in pair]
+        members = map(F.lit, chain.from_iterable(params.items()))
         arguments.append(_jvm.named_argument("params", F.named_struct(*members)))
     if _jvm.are_single(columns):
         arguments.append(_jvm.one_by_one())

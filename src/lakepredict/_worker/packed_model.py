@@ -163,7 +163,7 @@ def _scratch_directory() -> str:
 
 
 def _hint(exc: BaseException, path: str) -> str:
-    """What to install, where a library is missing; else what the model was made with."""
+    """Return what to install, where a library is missing; else what the model was made with."""
     requirements = Path(path, "requirements.txt")
     wanted = requirements.read_text(encoding="utf-8").split() if requirements.exists() else []
     cause: BaseException | None = exc

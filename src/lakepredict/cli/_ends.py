@@ -95,7 +95,7 @@ def end_interrupted(command: str) -> NoReturn:
 
 
 class _EndAtOnce:
-    """What Ctrl-C does where nothing has to be put back: it ends the process then and there."""
+    """Ends the process at once on Ctrl-C, where nothing has to be put back."""
 
     def __init__(self, terminal: int, command: str) -> None:
         self._terminal = terminal

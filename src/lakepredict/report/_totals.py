@@ -17,7 +17,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Totals:
-    """What two tables add up to, or a page about them.
+    """Holds what two tables add up to, or a page about them.
 
     Attributes:
         forecasts: the forecasts that count: for each key and date the one that was scored last.
