@@ -253,7 +253,7 @@ def _read_params(reference: ModelReference, model: ResolvedModel, given: CallArg
 
 
 def _hint(argument: str, forgotten: str = "") -> str:
-    """Return what to do about an argument that is no constant; ``forgotten`` is the call with a version before the columns."""
+    """Return what to do about an argument that is no constant; ``forgotten`` is the call with a version."""
     text = (
         f"write one PREDICT for each {argument} and choose between them with CASE, where each scores the rows of its"
         " own branch alone; a parameter of a SQL function is no constant, but EXECUTE IMMEDIATE"

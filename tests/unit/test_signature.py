@@ -375,15 +375,15 @@ ITEM = Object([Property("sku", "string"), Property("note", "string", required=Fa
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (ITEM, {"note"}),
-        (Array(ITEM), {"[].note"}),
-        (Map(ITEM), {"[].note"}),
+        (ITEM, ["note"]),
+        (Array(ITEM), ["[].note"]),
+        (Map(ITEM), ["[].note"]),
         (
             Object([Property("items", Array(ITEM)), Property("first", ITEM, required=False)]),
-            {"items[].note", "first", "first.note"},
+            ["first", "first.note", "items[].note"],
         ),
-        (Array(Array(ITEM)), {"[][].note"}),
-        (DataType.double, set()),
+        (Array(Array(ITEM)), ["[][].note"]),
+        (DataType.double, []),
     ],
     ids=str,
 )
@@ -391,8 +391,8 @@ def test_optional_fields(kind, expected):
     """The fields of structs that may be absent are known by their paths, in inputs and in a single output."""
     (found,) = inputs_of(ColSpec(kind, "x"))
 
-    assert expected == found.optional
-    assert expected == read([ColSpec("double", "x")], [ColSpec(kind, "y")]).optional
+    assert expected == sorted(found.optional)
+    assert expected == sorted(read([ColSpec("double", "x")], [ColSpec(kind, "y")]).optional)
 
 
 def test_optional_outputs():
