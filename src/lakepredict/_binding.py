@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pyspark.sql import types as T
 
@@ -163,8 +164,9 @@ class _Call:
         return [argument for argument in self.arguments if argument.explicit]
 
     def _check_explicit_names(self) -> None:
+        known = {self._key(column.name) for column in self.inputs if column.name is not None}
         for argument in self._explicit:
-            if not any(self._same(argument.name, each.name) for each in self.inputs):
+            if self._key(str(argument.name)) not in known:
                 raise ArgumentUnknownError(
                     call=str(self.reference),
                     argument=str(argument.name),
@@ -174,8 +176,9 @@ class _Call:
 
     def _pair_by_name(self, inputs: Sequence[Input], arguments: Sequence[Argument]) -> list[tuple[Input, Argument]]:
         pairs, missing = [], []
+        by_name = self._by_name(arguments)
         for each in inputs:
-            candidates = [argument for argument in arguments if self._same(argument.name, each.name)]
+            candidates = [] if each.name is None else by_name.get(self._key(each.name), [])
             # price => expression says which of the columns called price is meant, or that none is.
             candidates = [argument for argument in candidates if argument.explicit] or candidates
             if len(candidates) > 1:
@@ -204,9 +207,10 @@ class _Call:
         explicit = self._explicit
         positional = [argument for argument in self.arguments if not argument.explicit]
         first = list(zip(self.inputs, positional, strict=False))
+        named = self._by_name(explicit)
         for each, argument in first:
             self._check_place(each, argument)
-            if any(self._same(other.name, each.name) for other in explicit):
+            if each.name is not None and self._key(each.name) in named:
                 raise ColumnAmbiguousError(call=str(self.reference), input=str(each.name), got=self._got())
         return first + self._pair_by_name(self.inputs[len(first) :], explicit)
 
@@ -226,7 +230,7 @@ class _Call:
             return
         if not self.one_by_one:
             raise self.missing([column for column in self.inputs if not self.called(column.name)] or [each])
-        if any(_alike(argument.name, other.name) for other in self.inputs):
+        if argument.name.casefold() in self._folded_inputs:
             raise ColumnSwappedError(
                 call=str(self.reference),
                 argument=argument.name,
@@ -266,12 +270,27 @@ class _Call:
         )
 
     def called(self, name: str | None) -> bool:
-        return any(self._same(argument.name, name) for argument in self.arguments)
+        return name is not None and self._key(name) in self._all_by_name
 
-    def _same(self, left: str | None, right: str | None) -> bool:
-        if left is None or right is None:
-            return False
-        return left == right if self.case_sensitive else _alike(left, right)
+    @cached_property
+    def _all_by_name(self) -> dict[str, list[Argument]]:
+        return self._by_name(self.arguments)
+
+    @cached_property
+    def _folded_inputs(self) -> frozenset[str]:
+        return frozenset(column.name.casefold() for column in self.inputs if column.name is not None)
+
+    def _by_name(self, arguments: Sequence[Argument]) -> dict[str, list[Argument]]:
+        """Return the arguments that have names, by them: looking through all for each input would take N x N looks."""
+        found: dict[str, list[Argument]] = {}
+        for argument in arguments:
+            if argument.name is not None:
+                found.setdefault(self._key(argument.name), []).append(argument)
+        return found
+
+    def _key(self, name: str) -> str:
+        """Return what two names have in common exactly when the session takes them for the same."""
+        return name if self.case_sensitive else name.casefold()
 
     def missing(self, missing: Sequence[Input]) -> ColumnMissingError:
         noun = "the input" if len(missing) == 1 else "the inputs"

@@ -124,10 +124,12 @@ def read_signature(signature: ModelSignature) -> Signature:
 
 def _named_inputs(schema: Schema) -> tuple[Input, ...]:
     inputs = tuple(_input(spec) for spec in schema)
-    names = [column.name for column in inputs if column.name is not None]
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise UnsupportedTypeError(f"two inputs named {repeated}")
+    known: set[str] = set()
+    for column in inputs:
+        if column.name in known:
+            raise UnsupportedTypeError(f"two inputs named {column.name}")
+        if column.name is not None:
+            known.add(column.name)
     return inputs
 
 

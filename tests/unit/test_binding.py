@@ -702,3 +702,31 @@ def test_wide_model(error: type[PredictError], arguments: list[Argument]) -> Non
 
     assert ", and 1,480 more" in str(caught.value)
     assert len(str(caught.value)) < 2000
+
+
+class CountedName(str):
+    """A name that counts how often it is compared."""
+
+    looks = 0
+
+    def casefold(self) -> str:
+        """Return the name as names are compared, and count that."""
+        CountedName.looks += 1
+        return super().casefold()
+
+
+@pytest.mark.parametrize("call", ["columns", "columns in another order", "named", "by position"])
+def test_thousands_of_inputs(call: str) -> None:
+    """Binding looks at each name a few times, however many inputs the model has."""
+    names = [CountedName(f"x{place}") for place in range(2000)]
+    known = model(*(Input(name, DOUBLE) for name in names))
+    arguments = [named(name) if call == "named" else column(name) for name in names]
+    if call == "columns in another order":
+        arguments.reverse()
+    if call == "by position":
+        arguments = [column(f"z{place}") for place in range(2000)]
+    CountedName.looks = 0
+    binding = bind(REFERENCE, known, arguments, case_sensitive=False, one_by_one=True)
+
+    assert len(binding.inputs) == 2000
+    assert 0 < CountedName.looks < 2000 * 20
