@@ -246,7 +246,7 @@ class _Call:
             return BoundInput(each, argument.source, None)
         root = each.name or str(position)
         try:
-            plan_type = Matcher(each.optional, self._same, root).plan_type(argument.type, each.type)
+            plan_type = Matcher(each.optional, self._same_name, root).plan_type(argument.type, each.type)
         except FieldMissingError as exc:
             raise self._missing(f"the field `{exc.path}` ({sql_type(exc.wanted)})") from exc
         except FieldAmbiguousError as exc:
@@ -287,6 +287,9 @@ class _Call:
             if argument.name is not None:
                 found.setdefault(self._key(argument.name), []).append(argument)
         return found
+
+    def _same_name(self, left: str, right: str) -> bool:
+        return self._key(left) == self._key(right)
 
     def _key(self, name: str) -> str:
         """Return what two names have in common exactly when the session takes them for the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pyspark.sql import types as T
 
@@ -27,6 +28,18 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A STRING literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def in_pairs(operator: str, operands: Sequence[str]) -> str:
+    """Return the operands joined pair by pair, so that the expression is as shallow as can be.
+
+    Spark walks through an expression by recursion: a chain of some hundred operators overflows the stack.
+    """
+    remaining = list(operands)
+    while len(remaining) > 1:
+        pairs = [f"({left} {operator} {right})" for left, right in zip(remaining[::2], remaining[1::2], strict=False)]
+        remaining = pairs + remaining[len(pairs) * 2 :]
+    return remaining[0]
 
 
 def _plain(name: str) -> str:

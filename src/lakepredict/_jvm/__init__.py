@@ -30,7 +30,7 @@ from lakepredict._jvm.functions import (
     register_table_function,
 )
 from lakepredict._jvm.gateway import java_message
-from lakepredict._jvm.pipelines import collapsed, obstacle
+from lakepredict._jvm.pipelines import collapsed, merged, obstacle
 from lakepredict._jvm.sessions import (
     OLDEST_SPARK,
     active_session,
@@ -61,6 +61,7 @@ __all__ = [
     "is_running",
     "is_stopped",
     "java_message",
+    "merged",
     "named_argument",
     "new_udf",
     "obstacle",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyspark.ml.linalg import VectorUDT
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from lakepredict._jvm.expressions import (
@@ -101,8 +101,26 @@ def collapsed(frame: DataFrame, guards: DataFrame) -> DataFrame:
     plan = project(gateway.seq(items(ours) + items(conditions)), plan)
     for rule in ("ColumnPruning", "CollapseProject"):
         plan = gateway(f"catalyst.optimizer.{rule}").apply(plan)
-    rows = gateway("org.apache.spark.sql.classic.Dataset").ofRows(frame.sparkSession._jsparkSession, plan)
-    return DataFrame(rows, frame.sparkSession)
+    return _frame(frame.sparkSession, plan)
+
+
+def merged(frame: DataFrame) -> DataFrame:
+    """Return ``frame`` with its projections merged into one, whatever that computes twice.
+
+    Each column of a lower projection takes the place of its name in the ones above it.
+    """
+    gateway = Gateway.of(frame.sparkSession)
+    merge = gateway("catalyst.optimizer.CollapseProject").buildCleanedProjectList
+    plan = frame._jdf.queryExecution().analyzed()
+    columns, below = plan.projectList(), plan.child()
+    while class_name(below) == "Project":
+        columns, below = merge(columns, below.projectList()), below.child()
+    return _frame(frame.sparkSession, gateway("catalyst.plans.logical.Project")(columns, below))
+
+
+def _frame(spark: SparkSession, plan: Any) -> DataFrame:
+    gateway = Gateway.of(spark)
+    return DataFrame(gateway("org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
 
 
 def _levels(frame: DataFrame) -> tuple[list[list[Any]], Any]:

@@ -197,6 +197,9 @@ def _estimated(estimator: Any, terms: Sequence[Term]) -> LinearForm:
         raise NotLinearError("it has several outputs")
     if weights.shape[1] != len(terms):
         raise NotLinearError("it has another number of features than the signature")
+    numbers = [weights, intercepts, *(term.offset for term in terms), *(term.scale for term in terms)]
+    if not all(np.isfinite(number).all() for number in numbers if number is not None):
+        raise NotLinearError("its coefficients are not all finite")
     logistic = classifier and getattr(type(estimator), "predict_proba", None) is LogisticRegression.predict_proba
     return LinearForm(
         terms=tuple(terms),

@@ -8,10 +8,8 @@ of the empty frame's columns: the same expressions, so the same numbers and the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
-from operator import and_
 
 from mlflow.models import Model
 from mlflow.types.schema import SparkMLVector
@@ -31,7 +29,7 @@ from lakepredict._casts import is_safe
 from lakepredict._jvm import java_message
 from lakepredict._names import cut
 from lakepredict._registry import first_line
-from lakepredict._sql import quoted, sql_type
+from lakepredict._sql import in_pairs, quoted, sql_type
 from lakepredict._unreadable import hint_for_code
 from lakepredict._worker.packed_model import OwnModules
 from lakepredict.engines._files import fetched
@@ -81,7 +79,7 @@ def build(spark: SparkSession, request: Request) -> DataFrame:
         if step is not None:
             wanted = "a pipeline that computes each row's prediction from that row alone"
             raise _unsupported(request, wanted, _obstacle(pipeline, step))
-        return _jvm.collapsed(scored, inputs.select(*_guards(request, inputs, pipeline)))
+        return _jvm.collapsed(scored, _guards(request, inputs, pipeline))
 
 
 @contextmanager
@@ -228,27 +226,36 @@ def _probabilities(request: Request, pipeline: Transformer, transformed: DataFra
     return F.map_from_arrays(F.array(*labels), values)
 
 
-def _guards(request: Request, inputs: DataFrame, pipeline: Transformer) -> list[Column]:
-    """When the outputs are computed and, if need be, when they are tried."""
-    columns = {each: F.col(quoted(each)) for each in inputs.columns}
+def _guards(request: Request, inputs: DataFrame, pipeline: Transformer) -> DataFrame:
+    """Return when the outputs are computed and, if need be, when they are tried, as columns over the inputs."""
+    numbered = inputs.toDF(*(f"c{place}" for place in range(len(inputs.columns))))
     if request.on_null == "error":
-        given = [columns[str(each.name)] for each in request.inputs]
-        return [refuse_nulls(request, given, F.lit(True))]
+        return _jvm.merged(numbered.select(refuse_nulls(request, F.lit(True)).alias("computed")))
     if request.on_null == "pass":
-        return []
-    there = {str(each.name): _is_there(inputs, str(each.name)) for each in request.inputs}
-    needed = [there[each] for each in there if each in _refused(pipeline)]
-    tried = [reduce(and_, needed, F.lit(True))] if len(needed) < len(there) else []
-    return [reduce(and_, there.values(), F.lit(True)), *tried]
+        return inputs.select()
+    conditions = _conditions(inputs, [str(column.name) for column in request.inputs])
+    refused = _refused(pipeline)
+    needed = [condition for name, condition in conditions.items() if name in refused]
+    guards = [in_pairs("AND", list(conditions.values()))]
+    if len(needed) < len(conditions):
+        guards.append(in_pairs("AND", needed or ["true"]))
+    return _jvm.merged(numbered.selectExpr(*(f"{sql} AS g{place}" for place, sql in enumerate(guards))))
 
 
-def _is_there(inputs: DataFrame, name: str) -> Column:
-    column, kind = F.col(quoted(name)), inputs.schema[name].dataType
-    if isinstance(kind, VectorUDT):
-        return F.col(quoted(_whole(name)))
-    return (
-        column.isNotNull() & ~F.isnan(column) if isinstance(kind, (T.FloatType, T.DoubleType)) else column.isNotNull()
-    )
+def _conditions(inputs: DataFrame, names: Sequence[str]) -> dict[str, str]:
+    """Return for each input the SQL of whether it is there, over the inputs as ``c0``, ``c1``, ..."""
+    places = {name: place for place, name in enumerate(inputs.columns)}
+    types = {field.name: field.dataType for field in inputs.schema}
+    found = {}
+    for name in names:
+        column = f"c{places[name]}"
+        if isinstance(types[name], VectorUDT):
+            found[name] = f"c{places[_whole(name)]}"
+        elif isinstance(types[name], (T.FloatType, T.DoubleType)):
+            found[name] = f"({column} IS NOT NULL AND NOT isnan({column}))"
+        else:
+            found[name] = f"{column} IS NOT NULL"
+    return found
 
 
 def _refused(pipeline: Transformer) -> set[str]:
