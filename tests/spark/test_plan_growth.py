@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.ml import PipelineModel
-from pyspark.ml.feature import VectorAssembler
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.classification import LogisticRegression as SparkLogisticRegression
+from pyspark.ml.classification import OneVsRest
+from pyspark.ml.feature import SQLTransformer, VectorAssembler
+from pyspark.ml.regression import LinearRegression as SparkLinearRegression
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from sklearn.compose import ColumnTransformer
@@ -19,6 +25,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+import spark_ml_models
 from conftest import log_model
 from lakepredict._registry import ModelReference, ResolvedModel
 from lakepredict._settings import OnNull
@@ -269,3 +276,59 @@ def test_conditions_on_thousands_of_inputs_are_shallow(spark: SparkSession, on_n
 
     assert len(lines) > 2000
     assert max(len(re.match(r"[ :+-]*", line)[0]) for line in lines) < 20 * 3  # type: ignore[index]
+
+
+def registered(name: str, model: PipelineModel, inputs: int) -> None:
+    """Register a pipeline of Spark ML on that many numbers."""
+    columns = Schema([ColSpec(DataType.double, f"x{place}") for place in range(inputs)])
+    signature = ModelSignature(columns, Schema([ColSpec(DataType.double, "prediction")]))
+    spark_ml_models.log(name, model, signature)
+
+
+def test_spark_ml_on_many_columns(spark: SparkSession) -> None:
+    """A Spark ML model of more columns than the stack is deep gives what its transform gives."""
+    names = [f"x{place}" for place in range(800)]
+    frame = pd.DataFrame(RANDOM.normal(size=(10, 800)), columns=names).assign(y=range(10))
+    rows = table(spark, frame)
+    stages = [
+        VectorAssembler(inputCols=names, outputCol="features"),
+        SparkLinearRegression(labelCol="y", maxIter=1, solver="l-bfgs"),
+    ]
+    model = Pipeline(stages=stages).fit(rows)
+    registered("growth_spark_ml", model, 800)
+    rows.createOrReplaceTempView("growth_spark_ml")
+    expected = [row.prediction for row in model.transform(rows).orderBy("id").collect()]
+
+    found = spark.sql("SELECT PREDICT('growth_spark_ml', 1, *) AS p FROM growth_spark_ml ORDER BY id").collect()
+    assert [row.p for row in found] == expected
+
+
+def doubling(spark: SparkSession, size: int) -> PipelineModel:
+    """A pipeline of that many steps, each of which uses the one before it twice."""
+    first = SQLTransformer(statement="SELECT *, x0 + 1 AS a0 FROM __THIS__")
+    steps = [
+        SQLTransformer(statement=f"SELECT *, a{step} * 0.5D + a{step} * 0.5D AS a{step + 1} FROM __THIS__")
+        for step in range(size)
+    ]
+    last = SQLTransformer(statement=f"SELECT *, a{size} AS prediction FROM __THIS__")
+    return PipelineModel([first, *steps, last])
+
+
+def one_against_the_rest(spark: SparkSession, size: int) -> PipelineModel:
+    """A one-vs-rest classifier of that many classes."""
+    frame = pd.DataFrame(RANDOM.normal(size=(4 * size, 1)), columns=["x0"]).assign(y=np.tile(np.arange(size), 4))
+    assembler = VectorAssembler(inputCols=["x0"], outputCol="features")
+    classifier = OneVsRest(classifier=SparkLogisticRegression(maxIter=1), labelCol="y")
+    return Pipeline(stages=[assembler, classifier]).fit(table(spark, frame))
+
+
+@pytest.mark.parametrize("pipeline", [doubling, one_against_the_rest])
+def test_spark_ml_stages(spark: SparkSession, pipeline: Callable[[SparkSession, int], PipelineModel]) -> None:
+    """The expression of a pipeline grows with its stages, though each uses the one before it more than once."""
+    sizes = {}
+    for size in (4, 16):
+        name = f"growth_{pipeline.__name__}_{size}"
+        registered(name, pipeline(spark, size), 1)
+        sizes[size] = nodes(spark.sql(f"SELECT PREDICT('{name}', 1, x0) AS p FROM VALUES (1D) AS t(x0)"))
+
+    assert sizes[4] < sizes[16] < 6 * sizes[4]

@@ -43,8 +43,8 @@ def obstacle(frame: DataFrame, inputs: DataFrame) -> str | None:
     plan = frame._jdf.queryExecution().analyzed()
     while plan.children().nonEmpty():
         if class_name(plan) == "Project":
-            for each in items(plan.projectList()):
-                found = _beyond_the_row(gateway, each)
+            for computed in items(_computed(plan)):
+                found = _beyond_the_row(gateway, computed)
                 if found is not None:
                     return found
         elif class_name(plan) not in _TRANSPARENT:
@@ -90,15 +90,16 @@ def collapsed(frame: DataFrame, guards: DataFrame) -> DataFrame:
     """
     gateway = Gateway.of(frame.sparkSession)
     project = gateway("catalyst.plans.logical.Project")
-    levels, plan = _levels(frame)
-    own = items(plan.output())
-    for level in reversed(levels):
-        kept = {each.exprId().id() for each in level}
-        passed = [each for each in own if each.exprId().id() not in kept]
-        plan = project(gateway.seq([deterministic(gateway, each) for each in level] + passed), plan)
+    projections, plan = _projections(frame)
+    own = plan.output()
+    for projection in reversed(projections):
+        computed = _computed(projection)
+        columns = gateway.seq([deterministic(gateway, column) for column in items(computed)])
+        passed = projection.projectList().diff(computed)
+        plan = project(columns.appendedAll(passed).appendedAll(own.diff(passed)), plan)
     ours = frame._jdf.queryExecution().analyzed().output()
     conditions = guards._jdf.queryExecution().analyzed().projectList()
-    plan = project(gateway.seq(items(ours) + items(conditions)), plan)
+    plan = project(ours.appendedAll(conditions), plan)
     for rule in ("ColumnPruning", "CollapseProject"):
         plan = gateway(f"catalyst.optimizer.{rule}").apply(plan)
     return _frame(frame.sparkSession, plan)
@@ -123,14 +124,22 @@ def _frame(spark: SparkSession, plan: Any) -> DataFrame:
     return DataFrame(gateway("org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
 
 
-def _levels(frame: DataFrame) -> tuple[list[list[Any]], Any]:
-    """The columns of each projection, the last one first, and the plan that they start from."""
-    levels, plan = [], frame._jdf.queryExecution().analyzed()
+def _computed(projection: Any) -> Any:
+    """Return the columns of a projection that it does not pass on as they are, a Scala Seq.
+
+    Looking at each of thousands of columns from here would take seconds.
+    """
+    return projection.projectList().diff(projection.child().output())
+
+
+def _projections(frame: DataFrame) -> tuple[list[Any], Any]:
+    """Return the projections of a plan, the last one first, and the plan that they start from."""
+    projections, plan = [], frame._jdf.queryExecution().analyzed()
     while plan.children().nonEmpty():
         if class_name(plan) == "Project":
-            levels.append(items(plan.projectList()))
+            projections.append(plan)
         plan = plan.children().head()
-    return levels, plan
+    return projections, plan
 
 
 def inlined(gateway: Gateway, builder: Any, frame: DataFrame, inputs: Any) -> Any:
@@ -141,7 +150,8 @@ def inlined(gateway: Gateway, builder: Any, frame: DataFrame, inputs: Any) -> An
 
     What a lower projection computes is bound to a variable, since what is above it uses it more than once.
     """
-    (columns, *lower), leaf = _levels(frame)
+    projections, leaf = _projections(frame)
+    columns, *lower = (items(projection.projectList()) for projection in projections)
     parts, variables = columns, []
     for level in lower:
         aliases = [each for each in level if class_name(each) == "Alias"]

@@ -139,21 +139,20 @@ def _transformed(
     for chosen in [vectors] if arrays <= vectors else [vectors, arrays]:
         inputs = _inputs(spark, request, chosen & arrays)
         try:
-            return inputs, pipeline.transform(inputs.select(*_given(request)))
+            return inputs, pipeline.transform(_given(request, inputs.drop(*map(_whole, chosen & arrays))))
         except Exception as exc:  # each kind of stage refuses its input in its own way
             reason, cause = java_message(exc) or first_line(exc), exc
     taken = cut(f"{each.name} {sql_type(each.type)}" for each in request.inputs)
     raise _unsupported(request, f"a pipeline that takes {taken}, as its signature says", reason) from cause
 
 
-def _given(request: Request) -> list[Column]:
+def _given(request: Request, inputs: DataFrame) -> DataFrame:
     """Return the inputs in the order of the signature; an optional one that the call does not provide is NULL."""
-    absent = {column.name for column in request.absent}
-    nothing = F.lit(None)
-    return [
-        nothing.cast(column.type).alias(str(column.name)) if column.name in absent else F.col(quoted(str(column.name)))
-        for column in request.model.signature.inputs
-    ]
+    if not request.absent:
+        return inputs
+    nothing = {column.name: F.lit(None).cast(column.type) for column in request.absent}
+    names = [str(column.name) for column in request.model.signature.inputs]
+    return inputs.select(*(nothing[name].alias(name) if name in nothing else F.col(quoted(name)) for name in names))
 
 
 def _inputs(spark: SparkSession, request: Request, vectors: set[str]) -> DataFrame:
