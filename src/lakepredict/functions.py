@@ -48,7 +48,8 @@ _PREDICT = {
       > SELECT s.week, _FUNC_('sales_forecast', 2, n.*) AS forecast
         FROM next_week n JOIN weekly_sales s USING (store);
       > -- A model for each segment, which scores the rows of its own branch alone:
-      > SELECT CASE WHEN segment = 'a' THEN _FUNC_('m_a', 1, x, y) ELSE _FUNC_('m_b', 1, x, y) END AS p FROM t;
+      > SELECT store, CASE WHEN store < 20 THEN _FUNC_('sales_forecast', 1, *)
+                           ELSE _FUNC_('sales_forecast', 2, *) END AS forecast FROM next_week;
   """,
     "note": f"""{_REGISTRY}
       A NULL in an integer or boolean input gives NULL. Other NULLs reach the model as missing values; where it refuses

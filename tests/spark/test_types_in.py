@@ -165,8 +165,9 @@ def test_table(echo_model: ResolvedModel) -> None:
 def bound(model: ResolvedModel, column: str, name: str) -> str:
     """What becomes of an argument of a column's type for an input."""
     argument = Argument(GIVEN[column], name, True, column)
+    reference = ModelReference(model.name, model.version)
     try:
-        binding = bind(ModelReference(model.name, model.version), model, [argument], case_sensitive=False)
+        binding = bind(reference, model, [argument], case_sensitive=False, one_by_one=True)
     except TypeUnsafeError:
         return "refused"
     if binding.inputs[0].cast_to is None:
