@@ -52,7 +52,7 @@ def request_for(function: str, inputs: int, on_null: OnNull = "null") -> Request
     """A call of a model with that many numbers as inputs."""
     columns = tuple(Input(f"x{place}", T.DoubleType()) for place in range(inputs))
     model = ResolvedModel("m", 1, None, ("m",), ("sklearn",), Signature(columns, T.LongType()))
-    return Request(ModelReference("m", 1, function), model, columns, "UTC", on_null)
+    return Request(ModelReference("m", 1, function), model, columns, (), "UTC", on_null)
 
 
 def arithmetic(spark: SparkSession, function: str, classes: int, inputs: int) -> DataFrame:

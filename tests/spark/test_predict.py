@@ -532,12 +532,30 @@ def test_whole_row_without_an_input(spark: SparkSession, query: str, table: str)
         ("SELECT PREDICT(:m, :version_of_it, *) FROM orders_3", {"m": "weather", "version_of_it": 1}),
         ("SELECT PREDICT(:a_long_name_of_a_model, 1, *) FROM orders_3", {"a_long_name_of_a_model": "weather"}),
         ("SELECT PREDICT(?, ?, *) FROM orders_3", ["weather", 1]),
+        ("SELECT PREDICT('weather', :v, /* all */ *) FROM orders_3", {"v": 1}),
+        ("SELECT PREDICT('weather', :v, -- all\n *) FROM orders_3", {"v": 1}),
+        ("SELECT PREDICT('weather', :v, t. *) FROM orders_3 t", {"v": 1}),
+        ("SELECT 1 FROM orders_3 WHERE predict ('weather', ?, *) > 0", [1]),
     ],
 )
 def test_whole_row_beside_parameter_markers(spark: SparkSession, query: str, values: Any) -> None:
     """Markers, which move the places in a query's text, do not hide a star."""
     with pytest.raises(AnalysisException, match="PREDICT_COLUMN_MISSING"):
         spark.sql(query, args=values)
+
+
+@pytest.mark.usefixtures("weather")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT t.*, PREDICT('weather', :v, x, y, z) AS p FROM orders_xyz t",
+        "SELECT count(*), sum(PREDICT('weather', :v, x * 1, y, z)) AS p FROM orders_xyz",
+        "SELECT '(*', PREDICT('weather', :v, x, y, /* , * */ z) AS p FROM orders_xyz -- PREDICT(*)",
+    ],
+)
+def test_stars_elsewhere_beside_parameter_markers(spark: SparkSession, query: str) -> None:
+    """A star that is no argument of PREDICT does not keep its columns from being bound by position."""
+    assert spark.sql(query, args={"v": 1}).count() > 0
 
 
 @pytest.mark.usefixtures("weather")
@@ -561,6 +579,10 @@ def test_whole_row_in_data_frames(spark: SparkSession) -> None:
         lakepredict.predict("weather", 1, "*"),
         lakepredict.predict("weather", 1, F.col("*")),
         lakepredict.predict("weather", 1, F.struct("*")),
+        lakepredict.predict("weather", 1, table["*"]),
+        lakepredict.predict("weather", 1, F.expr("*")),
+        lakepredict.predict("weather", 1, F.expr("orders_xyz.*")),
+        lakepredict.predict("weather", 1, table.colRegex("`.*`")),
         F.call_function("predict", *arguments, F.col("*")),
         F.expr("PREDICT('weather', 1, *)"),
     ):

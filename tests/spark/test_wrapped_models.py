@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from functools import partial
 from pathlib import Path
@@ -19,14 +20,15 @@ from mlflow.types.schema import Array, Object, Property
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import Imputer, VectorAssembler
+from pyspark.ml.linalg import Vectors
 from pyspark.ml.regression import LinearRegression as SparkLinearRegression
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from statsmodels.tsa.arima.model import ARIMA
 
@@ -138,6 +140,8 @@ ITEM = Object(
     [Property("count", DataType.long), Property("note", DataType.string, False), Property("sku", DataType.string)]
 )
 BASKET = Object([Property("customer", DataType.string), Property("items", Array(ITEM))])
+
+NUMBERS = Object([Property("a", DataType.string), Property("v", Array(DataType.double))])
 
 BASKETS = {
     "named_struct('customer', 'ann', 'items', array(named_struct('count', 2L, 'note', 'n', 'sku', 'a')))": (
@@ -448,3 +452,117 @@ def test_forecast_of_several_steps_a_row(spark: SparkSession) -> None:
     assert [row.p for row in scored] == [fitted.predict(48, 50).tolist(), fitted.predict(49, 49).tolist()]
     with pytest.raises(PySparkException, match="it gives 3 predictions for one row; ask for one step a row"):
         spark.sql(f"SELECT PREDICT('arima_one', 1, *) FROM {rows}").collect()
+
+
+def test_absent_optional_input_that_spark_ml_refuses(spark: SparkSession) -> None:
+    """A pipeline that refuses NULL in a column gives NULL where a call leaves the column out."""
+    train = spark.createDataFrame(
+        [(1.0, 2.0, 5.0), (2.0, 3.0, 4.0), (3.0, 6.0, 9.0)], "x DOUBLE, y DOUBLE, label DOUBLE"
+    )
+    stages = [VectorAssembler(inputCols=["x", "y"], outputCol="features"), SparkLinearRegression()]
+    inputs = [ColSpec("double", "x"), ColSpec("double", "y", required=False)]
+    with mlflow.start_run():
+        mlflow.spark.log_model(
+            Pipeline(stages=stages).fit(train),
+            "model",
+            signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", "prediction")])),
+            registered_model_name="assembled",
+            pip_requirements=["pyspark"],
+        )
+    row = spark.sql(
+        "SELECT PREDICT('assembled', 1, x => 1D) AS absent, PREDICT('assembled', 1, 1D, NULL) AS missing"
+    ).first()
+
+    assert (row.absent, row.missing) == (None, None)
+
+
+def test_vector_in_a_struct(spark: SparkSession) -> None:
+    """A vector of Spark ML in a struct that is built anew is the ARRAY that it stands for."""
+    log("vector_echo", "types_echo", [ColSpec(NUMBERS, "pair")], [ColSpec("string")])
+    spark.createDataFrame([(Vectors.dense(1.5, 2.5),)], ["v"]).createOrReplaceTempView("vectors")
+    row = spark.sql(
+        "SELECT PREDICT('vector_echo', 1, pair => named_struct('v', v, 'a', 'x')) AS p FROM vectors"
+    ).first()
+
+    assert json.loads(row.p)["pair"] == ["object", "{'a': 'x', 'v': [1.5, 2.5]}"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "pandas"])
+def test_lightgbm_in_another_order(spark: SparkSession, engine: str) -> None:
+    """LightGBM, which goes by places, gets its own order where the signature has another, with numbered columns too."""
+    frame = MATRIX[[1, 0, 2]]
+    model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, min_child_samples=5).fit(frame, LINE)
+    name = f"lightgbm_turned_{engine}"
+    with mlflow.start_run():
+        mlflow.lightgbm.log_model(
+            model,
+            name="model",
+            signature=infer_signature(MATRIX, np.ones(1)),
+            registered_model_name=name,
+            pip_requirements=["lightgbm"],
+        )
+    rows = [(row, *values) for row, values in enumerate(MATRIX.to_numpy().tolist())]
+    spark.createDataFrame(rows, "row INT, a DOUBLE, b DOUBLE, c DOUBLE").createOrReplaceTempView("turned_rows")
+    spark.conf.set("spark.lakepredict.engine", engine)
+    try:
+        scored = spark.sql(f"SELECT PREDICT('{name}', 1, a, b, c) AS p FROM turned_rows ORDER BY row").collect()
+    finally:
+        spark.conf.unset("spark.lakepredict.engine")
+
+    np.testing.assert_array_equal([row.p for row in scored], model.predict(frame))
+
+
+@pytest.mark.parametrize("engine", ["auto", "pandas"])
+def test_absent_input_of_a_booster_without_names(spark: SparkSession, engine: str) -> None:
+    """A booster that has kept no names gets missing values in the place of a column that a call leaves out."""
+    matrix = xgboost.DMatrix(MATRIX.to_numpy(), LINE)
+    model = xgboost.train({"max_depth": 2}, matrix, num_boost_round=5)
+    inputs = [ColSpec("double", "a"), ColSpec("double", "b", required=False), ColSpec("double", "c")]
+    name = f"booster_without_names_{engine}"
+    with mlflow.start_run():
+        mlflow.xgboost.log_model(
+            model,
+            name="model",
+            signature=ModelSignature(Schema(inputs), Schema([ColSpec("double")])),
+            registered_model_name=name,
+            pip_requirements=["xgboost"],
+        )
+    rows = [(row, *values) for row, values in enumerate(MATRIX.to_numpy().tolist())]
+    spark.createDataFrame(rows, "row INT, a DOUBLE, b DOUBLE, c DOUBLE").createOrReplaceTempView("unnamed_boosted")
+    without = MATRIX.assign(**{"1": np.nan})[[0, "1", 2]].to_numpy()
+    expected = model.predict(xgboost.DMatrix(without)).astype("float64")
+    spark.conf.set("spark.lakepredict.engine", engine)
+    try:
+        scored = spark.sql(
+            f"SELECT PREDICT('{name}', 1, a => a, c => c) AS p FROM unnamed_boosted ORDER BY row"
+        ).collect()
+    finally:
+        spark.conf.unset("spark.lakepredict.engine")
+
+    np.testing.assert_allclose([row.p for row in scored], expected, rtol=1e-6)
+
+
+def test_text_that_is_encoded_twice(spark: SparkSession) -> None:
+    """A text that two encoders take counts twice, and is refused by the stricter of them."""
+    frame = pd.DataFrame({"plan": ["a", "b", "c"] * 10, "age": np.arange(30.0)})
+    encoders = [
+        ("strict", OneHotEncoder(), ["plan"]),
+        ("lax", OneHotEncoder(handle_unknown="ignore"), ["plan"]),
+        ("age", "passthrough", ["age"]),
+    ]
+    model = make_pipeline(ColumnTransformer(encoders), Ridge()).fit(frame, np.tile([1.0, 5.0, 9.0], 10))
+    with mlflow.start_run():
+        log_sklearn(
+            model,
+            name="model",
+            signature=infer_signature(frame, np.ones(1)),
+            registered_model_name="encoded_twice",
+            pip_requirements=["scikit-learn"],
+        )
+    row = spark.sql(
+        "SELECT PREDICT('encoded_twice', 1, 'b', 3D) AS p, TRY_PREDICT('encoded_twice', 1, 'z', 3D) AS z"
+    ).first()
+    (expected,) = model.predict(pd.DataFrame({"plan": ["b"], "age": [3.0]}))
+
+    assert row.p == pytest.approx(expected, rel=1e-12)
+    assert row.z is None

@@ -358,3 +358,46 @@ def test_linear_model_beside(tmp_path: Path) -> None:
     score = scorer_of(cloudpickled, model.fit(VALUES, Y), tmp_path / "m", NAMES)
 
     assert own_prediction(model, VALUES) == score(*arrays(VALUES, pa.int64())).to_pylist()
+
+
+def upper(data: pd.DataFrame) -> pd.DataFrame:
+    """Make categories of a text that the signature has raw."""
+    return data.assign(place=data["place"].str.upper().astype("category"))
+
+
+def parity(data: pd.DataFrame) -> pd.DataFrame:
+    """Make categories of a number, under its own name."""
+    return data.assign(store=(data["store"] % 3).astype("category"))
+
+
+def as_text(data: pd.DataFrame) -> pd.DataFrame:
+    """Make categories of text of a number."""
+    return data.assign(store=data["store"].astype(str).astype("category"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("make", [lgbm, xgb], ids=["lightgbm", "xgboost"])
+@pytest.mark.parametrize(
+    ("step", "columns"), [(upper, ["place", "x"]), (parity, ["store", "x"]), (as_text, ["store", "x"])]
+)
+def test_categories_that_a_step_makes_of_a_raw_column(
+    step: Any, columns: list[str], make: Any, engine: str, tmp_path: Path
+) -> None:
+    """A raw column of which a step in front of the booster makes categories reaches that step as it is."""
+    rows = VALUES[columns]
+    model = make_pipeline(FunctionTransformer(step), make()).fit(rows, Y)
+    score = scorer_of(cloudpickled, model, tmp_path / "m", columns, engine)
+    batch = [pa.Array.from_pandas(rows[name]) for name in columns]
+
+    assert model.predict(rows).astype(float).tolist() == score(*batch).to_pylist()
+
+
+def test_lists_of_categories_that_may_be_of_two_features(tmp_path: Path) -> None:
+    """LightGBM refuses a batch where its file does not say which of two columns its categories are of."""
+    rows = pd.DataFrame({"size": np.tile([10, 20, 30], 80), "store_id": np.repeat([0, 1, 2], 80)})
+    coded = rows.assign(size=rows["size"].astype("category"))
+    data = lightgbm.Dataset(coded, Y, categorical_feature=["store_id"])
+    model = lightgbm.train({"verbosity": -1, "num_threads": 1}, data, num_boost_round=5)
+    score = scorer_of(mlflow.lightgbm.save_model, model, tmp_path / "m", list(rows.columns))
+    with pytest.raises(ModelFailedError, match="categorical_feature"):
+        score(*(pa.array(rows[name]) for name in rows))

@@ -217,12 +217,15 @@ def test_other_names(name: str, both: Any, rows: pd.DataFrame, target: pd.Series
     """Where the signature has the names in another order than the model, no number goes to another's place."""
     save, estimator = REGRESSORS[name]
     fitted = estimator.fit(rows, target)
-    native, _ = both(save, fitted, names=("b", "a", "c"))
+    turned = ("b", "a", "c")
+    native, usual = both(save, fitted, names=turned)
 
     assert not native.takes_matrix(DOUBLE)
     if name == "lightgbm":
         # Its own predict takes columns as they come, without a look at their names.
-        np.testing.assert_array_equal(native.predict(rows[["b", "a", "c"]]), fitted.predict(rows))
+        for model in (native, usual):
+            taken = model.form(turned, DOUBLE).arranged(rows[[*turned]])
+            np.testing.assert_array_equal(model.predict(taken), fitted.predict(rows))
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.bool_(), pa.timestamp("us", "UTC")], ids=str)

@@ -92,10 +92,12 @@ def one_by_one() -> Column:
 
 
 def are_single(columns: Sequence[Column]) -> bool:
-    """Return whether none of some columns is ``*`` or ``t.*``; those of a Spark Connect client do not tell."""
-    return all(
-        isinstance(column, ClassicColumn) and class_name(column._jc.node()) != "UnresolvedStar" for column in columns
-    )
+    """Return whether none of some columns is a star, in whatever way; those of a Spark Connect client do not tell."""
+    spark = SparkSession.getActiveSession()
+    if spark is None or not all(isinstance(column, ClassicColumn) for column in columns):
+        return False
+    star = Gateway.of(spark)("java.lang.Class").forName("org.apache.spark.sql.catalyst.analysis.Star")
+    return not any(star.isInstance(spark._jsparkSession.expression(column._jc)) for column in columns)
 
 
 def register_function(

@@ -8,7 +8,15 @@ from typing import Any
 from pyspark.sql import types as T
 
 from lakepredict._casts import PLACE, has_places
-from lakepredict._jvm.expressions import let, literal, new_lambda, new_variable, struct_field
+from lakepredict._jvm.expressions import (
+    is_vector,
+    let,
+    literal,
+    new_lambda,
+    new_variable,
+    shaped,
+    struct_field,
+)
 from lakepredict._jvm.gateway import Gateway, class_name
 
 
@@ -27,6 +35,8 @@ def rebuilt(gateway: Gateway, value: Any, plan_type: T.DataType, timezone: str) 
         key, item = (new_variable(gateway, part) for part in (value.dataType().keyType(), value.dataType().valueType()))
         body = rebuilt(gateway, item, plan_type.valueType, timezone)
         return gateway("catalyst.expressions.TransformValues")(value, new_lambda(gateway, [key, item], body))
+    if is_vector(value):
+        value = shaped(gateway, value, as_vector=False)
     wanted = gateway("org.apache.spark.sql.types.DataType").fromJson(plan_type.json())
     return gateway("catalyst.expressions.Cast")(value, wanted, gateway.option(timezone))
 

@@ -146,8 +146,19 @@ def _categorical_features(booster: Any, kept: list[Any], places: list[int | None
         if len(features) == len(kept) and of_texts.issubset(features):
             sizes = zip(features, kept, strict=True)
             if all(_are_numbers_of(ranges[feature], len(index)) for feature, index in sizes):
-                return features
+                others = [values for feature, values in enumerate(ranges) if feature not in features]
+                return [] if any(_may_be_of_another(index, others) for index in kept) else features
     return []
+
+
+def _may_be_of_another(index: Any, ranges: list[str]) -> bool:
+    """Return whether a list of categories may be that of a feature that LightGBM does not treat as a category.
+
+    Such a feature, an ordered category, has numbers from 0 to that of the last category. Where the categories are these
+    numbers themselves, it makes no difference.
+    """
+    last = len(index) - 1
+    return index.tolist() != list(range(len(index))) and bool({f"[0:{last}]", f"[-1:{last}]"} & set(ranges))
 
 
 def _are_numbers_of(values: str, size: int) -> bool:

@@ -72,7 +72,7 @@ class Trial:
             for step in steps:
                 data = self._function_of(step)(data)
             return _length(data, iterated=before_texts)
-        except Exception:  # code of the user's own fails on what it does not read in any way: that is the answer
+        except (Exception, SystemExit):  # code of the user's own fails in any way on what it does not read
             return None
 
 
@@ -102,24 +102,24 @@ def first_step(model: Any, trial: Trial) -> FirstStep:
 def _first_step(model: Any, trial: Trial) -> FirstStep:
     name = type(model).__name__
     if hasattr(model, "named_steps"):
-        return _of_pipeline(list(_flattened(model)), trial)
+        return _of_pipeline(list(flattened(model)), trial)
     if hasattr(model, "transformer_list"):
         return _of_union([part for _, part in model.transformer_list if not isinstance(part, str)], trial)
     if hasattr(model, "named_transformers_") or type(model).__module__.partition(".")[0] in _TABLE_LIBRARIES:
         return FirstStep("table", name)
     if _is_own(model):
-        inner = next((value for value in _fitted(model) if value), None)
+        inner = fitted_models(model)
         if inner:
             # Each is tried by itself: some wrappers spread one row over all, so that their own length says nothing.
             return _strictest([first_step(part, trial) for part in inner], name)
     return FirstStep(_tagged(model), name)
 
 
-def _flattened(pipeline: Any) -> Iterator[Any]:
+def flattened(pipeline: Any) -> Iterator[Any]:
     """Yield the steps of a pipeline and of the pipelines in it that do something."""
     for _, step in pipeline.steps:
         if hasattr(step, "named_steps"):
-            yield from _flattened(step)
+            yield from flattened(step)
         elif step is not None and step != "passthrough":
             yield step
 
@@ -151,6 +151,11 @@ def _strictest(steps: list[FirstStep], name: str) -> FirstStep:
             if step.reads == reads:
                 return step
     return FirstStep("table", name)
+
+
+def fitted_models(model: Any) -> list[Any]:
+    """Return the fitted models in a wrapper that get what the wrapper gets itself."""
+    return next((models for models in _fitted(model) if models), [])
 
 
 def _fitted(model: Any) -> Iterator[list[Any]]:

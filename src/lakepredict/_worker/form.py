@@ -13,8 +13,10 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from lakepredict._worker.categories import Categories, categories_of
+from lakepredict._worker.category_source import sources_of
 from lakepredict._worker.first_step import FirstStep, Trial, first_step
 from lakepredict._worker.inputs import to_numpy
+from lakepredict._worker.parts import booster_library
 
 
 class FormError(Exception):
@@ -40,13 +42,17 @@ class Form:
     Attributes:
         takes: a matrix of numbers, a data frame, the only column of it, or a dict for each row.
         categories: the categories of each input that is a pandas category in the data frame, by its position.
+        order: the positions of the inputs in the order of the training, for a library that goes by places; or None.
     """
 
     takes: Literal["matrix", "table", "column", "dicts"] = "table"
     categories: Mapping[int, Categories] = field(default_factory=dict)
+    order: tuple[int, ...] | None = None
 
     def arranged(self, table: Any) -> Any:
         """Return a data frame, or what else the model takes in its place."""
+        if self.order is not None:
+            return table.iloc[:, list(self.order)]
         if self.takes == "column":
             return table.iloc[:, 0]
         return table.to_dict("records") if self.takes == "dicts" else table
@@ -65,17 +71,55 @@ def form_of(model: Any, function: str, names: Sequence[str | None], arrow_types:
         FormError: the model reads one column, and there are several; or an input is compared with categories of
             another type.
     """
-    categories = categories_of(model, names, arrow_types)
-    step = first_step(model, Trial(_made_up(names, arrow_types), function))
+    made_up = _made_up(names, arrow_types)
+    step = first_step(model, Trial(made_up, function))
     labels = [str(position + 1) if name is None else name for position, name in enumerate(names)]
     if step.reads == "column" and len(names) > 1:
         raise _several_inputs(step, labels)
+    categories = _categories(model, made_up, names, arrow_types)
     for position, known in categories.items():
         if not known.compares_with(arrow_types[position]):
             raise _other_type(labels[position], arrow_types[position], known)
     if step.reads == "dicts" and len(names) == 1 and pa.types.is_nested(arrow_types[0]):
         return Form("column", categories)
-    return Form("table" if step.reads == "unknown" else step.reads, categories)
+    return Form("table" if step.reads == "unknown" else step.reads, categories, order_of(model, names))
+
+
+def _categories(
+    model: Any, made_up: Any, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]
+) -> dict[int, Categories]:
+    """Return the categories of the inputs that are to come as categories, and not as raw values.
+
+    Raises:
+        FormError: neither the data frame nor a step in front of a booster can be seen to make its categories.
+    """
+    known = categories_of(model, names, arrow_types)
+    sources = sources_of(model, made_up, known)
+    unknown = next((position for position, source in sources.items() if source == "unknown"), None)
+    if unknown is not None:
+        label = str(unknown + 1) if names[unknown] is None else names[unknown]
+        raise FormError(
+            expected=f"a pipeline whose steps hand the categories of `{label}` on, or make them: {known[unknown]}",
+            got="steps that do neither with made-up rows",
+            hint="put the step that makes the categories into the pipeline, or fit the booster on the data frame.",
+        )
+    return {position: known[position] for position, source in sources.items() if source == "input"}
+
+
+def order_of(model: Any, names: Sequence[str | None]) -> tuple[int, ...] | None:
+    """Return the order of LightGBM's features among a model's inputs, where it is another one.
+
+    LightGBM goes by places, and would not look at the names.
+    """
+    booster = getattr(model, "booster_", model)
+    if booster_library(booster) != "lightgbm":
+        return None
+    # LightGBM has no spaces in its names.
+    given = [str(name).replace(" ", "_") for name in names]
+    trained = [name.replace(" ", "_") for name in booster.feature_name()]
+    if trained == given or set(trained) != set(given):
+        return None
+    return tuple(given.index(name) for name in trained)
 
 
 def _several_inputs(step: FirstStep, labels: list[str]) -> FormError:

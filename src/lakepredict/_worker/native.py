@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakepredict._worker.form import Form, form_of
+from lakepredict._worker.form import Form, form_of, order_of
 from lakepredict._worker.parts import booster_library, fitted_names, parts
 from lakepredict._worker.probabilities import Classifier, classifier_of
 
@@ -74,7 +74,7 @@ class NativeModel:
         self.function = function
         self.native = native
         self._takes_matrix = _takes_matrix(self._flavor, native, self._names)
-        self._order = _order(self._flavor, native, self._names)
+        self._order = order_of(native, self._names)
         self._forms: dict[tuple[Any, ...], Form] = {}
         self._classifier: Classifier | None = None
         self._call = _CALL.get(self._flavor, getattr)(native, function)
@@ -115,7 +115,7 @@ class NativeModel:
         """
         if (
             not self._takes_matrix
-            or self._order
+            or self._order is not None
             or not all(pa.types.is_floating(each) or pa.types.is_integer(each) for each in kinds)
         ):
             return False
@@ -128,7 +128,7 @@ class NativeModel:
         Models with parameters are MLflow's to call, so here they are those of the library.
         """
         with _nameless():
-            return self._call(self._arranged(data))
+            return self._call(data)
 
     def probabilities(self, data: Any) -> Any:
         """The probability of each class, one column for each of the classifier's labels."""
@@ -137,10 +137,7 @@ class NativeModel:
 
             data = pd.DataFrame(data, columns=self._names)
         with _nameless():
-            return self.classifier().probabilities(self._arranged(data))
-
-    def _arranged(self, data: Any) -> Any:
-        return data[self._order] if self._order else data
+            return self.classifier().probabilities(data)
 
     def classifier(self) -> Classifier:
         """The classifier that the model is.
@@ -275,14 +272,6 @@ def _takes_matrix(flavor: str, model: Any, names: list[str | None]) -> bool:
         return booster.feature_names in (names, None) and "c" not in (booster.feature_types or [])
     booster = _lightgbm_booster(model)
     return not booster.pandas_categorical and booster.num_feature() == len(names)
-
-
-def _order(flavor: str, model: Any, names: list[str | None]) -> list[str]:
-    """The order of LightGBM's features, where the signature has another one; it would not look at their names."""
-    if flavor != "lightgbm":
-        return []
-    known = list(_lightgbm_booster(model).feature_name())
-    return known if known != names and set(known) == set(names) else []
 
 
 def _is_own(part: Any) -> bool:

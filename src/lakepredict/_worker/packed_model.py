@@ -201,7 +201,6 @@ class MlflowModel:
         self._classifier: Classifier | None = None
         self._one_row = answers_one_row(self._model)
         self._forms: dict[tuple[Any, ...], Form] = {}
-        self._fitted: frozenset[str] | None = None
 
     def form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
         """Return the form in which it takes a batch: a data frame, but for some models of scikit-learn and its kin.
@@ -228,16 +227,13 @@ class MlflowModel:
 
     def lacks(self, absent: Set[str]) -> set[str]:
         """Return which of the optional inputs that a call does not provide it needs, as far as it is known to."""
-        if self._fitted is None:
-            self._fitted = frozenset(self._fitted_names()) if absent else frozenset()
-        return set(absent & self._fitted)
-
-    def _fitted_names(self) -> list[str]:
+        if not absent:
+            return set()
         try:
-            native = self._model.get_raw_model()
+            fitted = fitted_names(self._model.get_raw_model())
         except NotImplementedError:  # a custom model: it shows what it needs when it fails
-            return []
-        return fitted_names(native) or []
+            return set()
+        return set(absent) if fitted is None else set(absent) & set(fitted)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Score one batch.

@@ -330,9 +330,6 @@ def _of_one_sort(values: list[Any]) -> pa.Array:
         return pa.nulls(len(values))
     if isinstance(values[0], np.datetime64):
         return pa.array(_in_arrow_unit(np.array(values)))
-    finer = next((value for value in values if getattr(value, "nanosecond", 0)), None)
-    if finer is not None:
-        raise pa.ArrowInvalid(f"{finer} has a part of a microsecond")
     return pa.array(values)
 
 
@@ -472,6 +469,9 @@ def _fit_timestamp(found: pa.Array, kind: pa.DataType, timezone: str) -> pa.Arra
         found = found.cast(pa.timestamp("us"))
     if not pa.types.is_timestamp(found.type):
         return _refuse(found)
+    if found.type.unit == "ns":
+        # Models count in nanoseconds, and SQL has microseconds.
+        found = pc.floor_temporal(found, unit="microsecond").cast(pa.timestamp("us", found.type.tz))
     if found.type.tz is None and kind.tz is not None:
         found = instants(found.cast(pa.timestamp("us")), timezone)
     return found.cast(kind)

@@ -157,8 +157,18 @@ def _chosen(transformer: Any, terms: Sequence[Term], names: Sequence[str | None]
             continue
         places = _places(columns, names)
         chosen = [terms[place] for place in places]
-        found += _transformed("passthrough" if _passes(step) else step, chosen, [names[place] for place in places])
+        encoded = _transformed("passthrough" if _passes(step) else step, chosen, [names[place] for place in places])
+        _require_one_encoder(found, encoded, names)
+        found += encoded
     return found
+
+
+def _require_one_encoder(before: Sequence[Term], terms: Sequence[Term], names: Sequence[str | None]) -> None:
+    """Refuse an input that is encoded twice: each encoder may refuse other texts."""
+    encoded = {term.input for term in before if term.text is not None}
+    twice = next((term.input for term in terms if term.text is not None and term.input in encoded), None)
+    if twice is not None:
+        raise NotLinearError(f"it encodes {names[twice]} twice")
 
 
 def _passes(step: Any) -> bool:

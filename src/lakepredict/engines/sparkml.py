@@ -233,6 +233,8 @@ def _guards(request: Request, inputs: DataFrame, pipeline: Transformer) -> DataF
     if request.on_null == "pass":
         return inputs.select()
     conditions = _conditions(inputs, [str(column.name) for column in request.inputs])
+    # What the call does not provide is NULL in each row.
+    conditions.update((str(column.name), "false") for column in request.absent)
     refused = _refused(pipeline)
     needed = [condition for name, condition in conditions.items() if name in refused]
     guards = [in_pairs("AND", list(conditions.values()))]

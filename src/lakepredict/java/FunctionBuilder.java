@@ -3,6 +3,7 @@ package org.lakepredict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.catalyst.analysis.AnalysisContext;
@@ -41,7 +42,12 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
   private static final String FIELD = "\u001f";
   private static final int MOST_ARGUMENTS = 6;
   private static final String ONE_BY_ONE = "lakepredict.one_by_one";
-  private static final Pattern STAR = Pattern.compile("(?:[(,]\\s*|\\.)\\*");
+  private static final String TEXT =
+      "'(?:[^'\\\\]++|\\\\.|'')*+'|\"(?:[^\"\\\\]++|\\\\.|\"\")*+\"|`(?:[^`]++|``)*+`";
+  private static final Pattern TEXTS = Pattern.compile(TEXT, Pattern.DOTALL);
+  private static final Pattern COMMENTS_BESIDE_TEXTS =
+      Pattern.compile("(" + TEXT + ")|--[^\\r\\n]*|/\\*.*?\\*/", Pattern.DOTALL);
+  private static final Pattern STAR_BEFORE = Pattern.compile("[(,.]\\s*$");
   private static final ThreadLocal LAST = new ThreadLocal();
   private String name;
   private Function python;
@@ -117,8 +123,9 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
 
   /**
    * Whether the arguments are known to be written one by one, and none to come of a star, which Spark expands before a
-   * builder is asked. In SQL the text of the call shows it, or that of the whole query where the places in it have moved,
-   * as they do with parameter markers. A DataFrame has no text: the functions of this package mark their calls there.
+   * builder is asked. In SQL the text of the call shows it, or those of all calls in the query where the places in its
+   * text have moved, as they do with parameter markers. A DataFrame has no text: the functions of this package mark their
+   * calls there.
    */
   public boolean oneByOne(Seq arguments) {
     Origin origin = CurrentOrigin$.MODULE$.get();
@@ -128,7 +135,7 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
     String text = (String) origin.sqlText().get();
     UnresolvedFunction call = parsed(text, origin);
     if (call == null) {
-      return !STAR.matcher(text).find();
+      return isWrittenOut(plain(text));
     }
     for (int i = 0; i < call.arguments().size(); i++) {
       if (call.arguments().apply(i) instanceof Star) {
@@ -159,6 +166,29 @@ public final class FunctionBuilder extends scala.runtime.AbstractFunction1 {
     }
     UnresolvedFunction call = (UnresolvedFunction) found;
     return ((String) call.nameParts().last()).equalsIgnoreCase(name) ? call : null;
+  }
+
+  // SQL with nothing but a mark in the place of its strings and quoted names, and a blank in that of its comments.
+  private static String plain(String sql) {
+    return TEXTS.matcher(COMMENTS_BESIDE_TEXTS.matcher(sql).replaceAll("$1 ")).replaceAll("q");
+  }
+
+  // Whether there is a call of this function in plain SQL, and none of them has a star among its own arguments.
+  private boolean isWrittenOut(String sql) {
+    Matcher calls = Pattern.compile("(?i)\\b" + Pattern.quote(name) + "\\s*\\(").matcher(sql);
+    boolean isThere = false;
+    while (calls.find()) {
+      isThere = true;
+      int depth = 1;
+      for (int at = calls.end(); at < sql.length() && depth > 0; at++) {
+        char sign = sql.charAt(at);
+        depth += sign == '(' ? 1 : sign == ')' ? -1 : 0;
+        if (sign == '*' && depth == 1 && STAR_BEFORE.matcher(sql.substring(0, at)).find()) {
+          return false;
+        }
+      }
+    }
+    return isThere;
   }
 
   private static boolean isMarked(Seq arguments) {
