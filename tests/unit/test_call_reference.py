@@ -24,7 +24,7 @@ def column(name: str) -> CallArgument:
 
 def call(*arguments: CallArgument) -> Call:
     settings = Settings.read(lambda _, default: default)
-    return Call(arguments=arguments, case_sensitive=False, timezone="UTC", settings=settings, memo={})
+    return Call(arguments=arguments, case_sensitive=False, timezone="UTC", settings=settings, memo={}, one_by_one=True)
 
 
 def test_name_with_an_at_sign() -> None:

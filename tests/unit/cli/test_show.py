@@ -19,6 +19,7 @@ def test_flavors_of_a_version(flavors: list[str], expected: str) -> None:
         "result": "DOUBLE",
         "inputs": [{"name": "x", "type": "DOUBLE", "required": True}],
         "predict": "SELECT PREDICT('m', 1, *) FROM t",
+        "notes": [],
     }
     console = Console(width=100, record=True, file=None)
     with console.capture() as captured:
