@@ -561,13 +561,17 @@ def test_stars_elsewhere_beside_parameter_markers(spark: SparkSession, query: st
 @pytest.mark.usefixtures("weather")
 def test_whole_row_in_a_view(spark: SparkSession) -> None:
     """A star in a view is one, also where the view is asked by another query."""
-    spark.sql("CREATE OR REPLACE TEMP VIEW renamed AS SELECT x AS price, y AS visits, z AS temperature FROM orders_xyz")
-    spark.sql("CREATE OR REPLACE TEMP VIEW scored AS SELECT PREDICT('weather', 1, *) AS p FROM renamed")
-    assert spark.sql("SELECT p FROM scored").count() == 2
-    spark.sql("CREATE OR REPLACE TEMP VIEW renamed AS SELECT x AS price, y AS visits, z AS humidity FROM orders_xyz")
+    spark.sql(
+        "CREATE OR REPLACE TEMP VIEW renamed_orders AS SELECT x AS price, y AS visits, z AS temperature FROM orders_xyz"
+    )
+    spark.sql("CREATE OR REPLACE TEMP VIEW scored_orders AS SELECT PREDICT('weather', 1, *) AS p FROM renamed_orders")
+    assert spark.sql("SELECT p FROM scored_orders").count() == 2
+    spark.sql(
+        "CREATE OR REPLACE TEMP VIEW renamed_orders AS SELECT x AS price, y AS visits, z AS humidity FROM orders_xyz"
+    )
 
     with pytest.raises(AnalysisException, match=r"PREDICT_COLUMN_MISSING|INCOMPATIBLE_VIEW_SCHEMA_CHANGE"):
-        spark.sql("SELECT p FROM scored").collect()
+        spark.sql("SELECT p FROM scored_orders").collect()
 
 
 @pytest.mark.usefixtures("weather")

@@ -88,7 +88,9 @@ FACTORS = {1: 10.0, 2: 100.0, 3: 1000.0}
 @pytest.fixture(scope="module")
 def orders(spark: SparkSession) -> None:
     """Six rows of three stores in one batch."""
-    spark.createDataFrame(ROWS, "id INT, store INT, price DOUBLE").coalesce(1).createOrReplaceTempView("orders")
+    spark.createDataFrame(ROWS, "id INT, store INT, price DOUBLE").coalesce(1).createOrReplaceTempView(
+        "orders_of_stores"
+    )
 
 
 def store_models(answer: str, outputs: list[ColSpec]) -> str:
@@ -109,7 +111,7 @@ def store_models(answer: str, outputs: list[ColSpec]) -> str:
 def test_predictions_group_by_group(spark: SparkSession, function: str) -> None:
     """A wrapper with a model for each group gives each row its own prediction."""
     name = store_models("series", [SOLD])
-    rows = spark.sql(f"SELECT id, {function}('{name}', 1, *) AS sold FROM orders ORDER BY id").collect()
+    rows = spark.sql(f"SELECT id, {function}('{name}', 1, *) AS sold FROM orders_of_stores ORDER BY id").collect()
 
     assert [row.sold for row in rows] == [price * FACTORS[store] for _, store, price in ROWS]
 
@@ -118,7 +120,7 @@ def test_predictions_group_by_group(spark: SparkSession, function: str) -> None:
 def test_several_outputs_group_by_group(spark: SparkSession) -> None:
     """Each of several outputs goes to the row that it is for."""
     name = store_models("frame", [SOLD, LABEL])
-    rows = spark.sql(f"SELECT id, PREDICT('{name}', 1, *) AS p FROM orders ORDER BY id").collect()
+    rows = spark.sql(f"SELECT id, PREDICT('{name}', 1, *) AS p FROM orders_of_stores ORDER BY id").collect()
 
     assert [tuple(row.p) for row in rows] == [(price * FACTORS[store], f"{store} {price}") for _, store, price in ROWS]
 
@@ -128,8 +130,8 @@ def test_predictions_with_an_index_of_their_own(spark: SparkSession) -> None:
     """Predictions labelled with something else than the rows are an error, and NULL with TRY_PREDICT."""
     name = store_models("keyed", [SOLD])
     with pytest.raises(PySparkException, match=r"PREDICT_RESULT_INVALID(?s:.*)the index \['1 9\.0', "):
-        spark.sql(f"SELECT PREDICT('{name}', 1, *) FROM orders").collect()
-    rows = spark.sql(f"SELECT TRY_PREDICT('{name}', 1, *) AS sold FROM orders").collect()
+        spark.sql(f"SELECT PREDICT('{name}', 1, *) FROM orders_of_stores").collect()
+    rows = spark.sql(f"SELECT TRY_PREDICT('{name}', 1, *) AS sold FROM orders_of_stores").collect()
 
     assert [row.sold for row in rows] == [None] * len(ROWS)
 
@@ -269,7 +271,7 @@ def numbered_models() -> dict[str, tuple[Any, Any]]:
 def test_numbered_columns(spark: SparkSession, name: str, engine: str) -> None:
     """A model trained on a frame of numbered columns takes them by position and as `0`, `1`, `2`."""
     log_it, model = numbered_models()[name]
-    registered = f"numbered_{name}_{engine}"
+    registered = f"numbered_columns_{name}_{engine}"
     native = xgboost.DMatrix(MATRIX) if name == "booster" else MATRIX
     expected = np.asarray(model.predict(native), dtype="float64")
     with mlflow.start_run():
@@ -334,7 +336,9 @@ def churn(spark: SparkSession) -> Any:
             pip_requirements=["scikit-learn"],
         )
     rows = [(1, 20.0, "a", 1.0), (2, 40.0, "b", 2.0), (3, 60.0, None, 3.0), (4, None, "a", 4.0)]
-    spark.createDataFrame(rows, "id INT, age DOUBLE, plan STRING, tenure DOUBLE").createOrReplaceTempView("customers")
+    spark.createDataFrame(rows, "id INT, age DOUBLE, plan STRING, tenure DOUBLE").createOrReplaceTempView(
+        "leaving_customers"
+    )
     return pipeline
 
 
@@ -353,7 +357,9 @@ def test_absent_optional_inputs(
         rows[column] = np.nan if column == "age" else None
     spark.conf.set("spark.lakepredict.engine", engine)
     try:
-        scored = spark.sql(f"SELECT PREDICT('{name}', 1, {arguments}) AS p FROM customers ORDER BY id").collect()
+        scored = spark.sql(
+            f"SELECT PREDICT('{name}', 1, {arguments}) AS p FROM leaving_customers ORDER BY id"
+        ).collect()
     finally:
         spark.conf.unset("spark.lakepredict.engine")
 
@@ -479,9 +485,9 @@ def test_absent_optional_input_that_spark_ml_refuses(spark: SparkSession) -> Non
 def test_vector_in_a_struct(spark: SparkSession) -> None:
     """A vector of Spark ML in a struct that is built anew is the ARRAY that it stands for."""
     log("vector_echo", "types_echo", [ColSpec(NUMBERS, "pair")], [ColSpec("string")])
-    spark.createDataFrame([(Vectors.dense(1.5, 2.5),)], ["v"]).createOrReplaceTempView("vectors")
+    spark.createDataFrame([(Vectors.dense(1.5, 2.5),)], ["v"]).createOrReplaceTempView("vectors_in_structs")
     row = spark.sql(
-        "SELECT PREDICT('vector_echo', 1, pair => named_struct('v', v, 'a', 'x')) AS p FROM vectors"
+        "SELECT PREDICT('vector_echo', 1, pair => named_struct('v', v, 'a', 'x')) AS p FROM vectors_in_structs"
     ).first()
 
     assert json.loads(row.p)["pair"] == ["object", "{'a': 'x', 'v': [1.5, 2.5]}"]
