@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakepredict._worker.form import Form, form_of, order_of
-from lakepredict._worker.parts import booster_library, fitted_names, parts
+from lakepredict._worker.parts import booster_library, lacking, parts
 from lakepredict._worker.probabilities import Classifier, classifier_of
 
 LOADERS = {
@@ -95,12 +95,8 @@ class NativeModel:
         return self._forms[key]
 
     def lacks(self, absent: Set[str]) -> set[str]:
-        """Return which of the optional inputs that a call does not provide it needs: those that it was fitted on.
-
-        Models of these libraries take the columns of their training, all of them where they have not kept their names.
-        """
-        fitted = fitted_names(self.native)
-        return set(absent) if fitted is None else set(absent) & set(fitted)
+        """Return which of the optional inputs that a call does not provide it needs: those that it was fitted on."""
+        return lacking(self.native, absent)
 
     def _form(self, names: Sequence[str | None], arrow_types: Sequence[pa.DataType]) -> Form:
         if self.takes_matrix(arrow_types):

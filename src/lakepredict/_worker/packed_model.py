@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from lakepredict._worker.form import Form, form_of
 from lakepredict._worker.native import LOADERS, NativeModel
-from lakepredict._worker.parts import fitted_names
+from lakepredict._worker.parts import lacking
 from lakepredict._worker.probabilities import Classifier, classifier
 from lakepredict._worker.row_by_row import answers_one_row, asked_row_by_row, has_arrays
 from lakepredict.errors import ModelUnloadableError
@@ -230,10 +230,9 @@ class MlflowModel:
         if not absent:
             return set()
         try:
-            fitted = fitted_names(self._model.get_raw_model())
+            return lacking(self._model.get_raw_model(), absent)
         except NotImplementedError:  # a custom model: it shows what it needs when it fails
             return set()
-        return set(absent) if fitted is None else set(absent) & set(fitted)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Score one batch.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 _OF_TARGET = {"transformer", "transformer_"}
@@ -41,7 +41,7 @@ def booster_library(part: Any) -> str | None:
     return _BOOSTERS.get(f"{type(part).__module__}.{type(part).__name__}")
 
 
-def fitted_names(model: Any) -> list[str] | None:
+def _fitted_names(model: Any) -> list[str] | None:
     """Return the names of the columns that a model was fitted on, or None if it has not kept them."""
     booster = getattr(model, "booster_", model)
     if booster_library(booster) == "lightgbm":
@@ -53,3 +53,9 @@ def fitted_names(model: Any) -> list[str] | None:
         if kept is not None:
             return [str(name) for name in kept]
     return None
+
+
+def lacking(model: Any, absent: Set[str]) -> set[str]:
+    """Return which absent columns a library's own model was fitted on: all of them, where it has kept no names."""
+    fitted = _fitted_names(model)
+    return set(absent) if fitted is None else set(absent) & set(fitted)
